@@ -1,0 +1,294 @@
+"""The command line: parses, calls, prints."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+
+import typer
+
+from nlp_speech.errors import UserError
+
+if TYPE_CHECKING:
+    from nlp_speech.runtime import Model
+
+T = TypeVar("T")
+
+app = typer.Typer(
+    help="LSTM models for text and speech: train, export, verify, use.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+BundlePath = Annotated[Path, typer.Argument(metavar="BUNDLE", show_default=False)]
+Runtime = Annotated[str, typer.Option(help="keras, saved_model, tflite or auto")]
+Variant = Annotated[str, typer.Option(help="device file: dynamic, float, float16")]
+BatchSize = Annotated[int, typer.Option(min=1, help="inputs run together at most")]
+Threads = Annotated[int | None, typer.Option(min=1, help="threads at most")]
+Limit = Annotated[int | None, typer.Option(min=1, help="the first so many examples")]
+DataFiles = Annotated[
+    list[Path] | None,
+    typer.Option(help="two parallel text files (give it twice), or one table"),
+]
+JsonFile = Annotated[
+    Path | None, typer.Option("--json", help="write the result to this file")
+]
+
+
+@app.command()
+def new(
+    task: Annotated[str, typer.Argument(help="translation, ...")],
+    directory: Annotated[Path, typer.Argument(help="made if missing")],
+) -> None:
+    """Write a commented config and a small data sample to start from."""
+    from nlp_speech.starter import write_starter
+
+    config = write_starter(task, directory)
+    typer.echo(f"wrote {config}; train with: nlp-speech train {config}")
+
+
+@app.command()
+def train(
+    config: Annotated[Path, typer.Argument(metavar="CONFIG", show_default=False)],
+    overrides: Annotated[
+        list[str] | None, typer.Option("--set", help="a.b=value, in YAML")
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option(help="the run's directory [runs/<config name>]")
+    ] = None,
+    resume: Annotated[bool, typer.Option(help="go on with an interrupted run")] = False,
+) -> None:
+    """Train a model from a config."""
+    from nlp_speech.config import read_config
+    from nlp_speech.contract import load_task, load_training_task
+
+    experiment = read_config(config, overrides or [])
+    directory = output or Path("runs") / config.stem
+    from nlp_speech import training
+
+    task, training_task = (
+        load_task(experiment.task),
+        load_training_task(experiment.task),
+    )
+    training.train(task, training_task, experiment, directory, resume)
+    typer.echo(f"trained; export with: nlp-speech export {directory} --output BUNDLE")
+
+
+@app.command()
+def export(
+    run: Annotated[Path, typer.Argument(metavar="RUN", show_default=False)],
+    output: Annotated[
+        Path, typer.Option(help="the bundle's directory; takes the next version in it")
+    ],
+    quantize: Annotated[
+        list[str] | None,
+        typer.Option(help="device files: float, float16, dynamic (repeat for several)"),
+    ] = None,
+) -> None:
+    """Export a run as a bundle that has been verified."""
+    from nlp_speech.runs import export_run
+
+    typer.echo(export_run(run, output, quantize or [], _say))
+
+
+@app.command()
+def evaluate(
+    bundle: BundlePath,
+    split: Annotated[
+        str, typer.Option(help="validation, or a test set of its config")
+    ] = "validation",
+    data: DataFiles = None,
+    runtime: Runtime = "auto",
+    variant: Variant = "dynamic",
+    batch_size: BatchSize = 32,
+    threads: Threads = None,
+    limit: Limit = None,
+    json_file: JsonFile = None,
+    record: Annotated[
+        bool, typer.Option(help="write the scores into the bundle's card")
+    ] = False,
+) -> None:
+    """Score a bundle on a data set."""
+    from nlp_speech.evaluate import evaluate as evaluate_model
+    from nlp_speech.runtime import load
+
+    model = load(bundle, runtime, variant, threads)
+    inputs, references = model.task.references(model.config, split, data or ())
+    report = evaluate_model(
+        model, inputs, references, batch_size=batch_size, limit=limit
+    )
+    for name, value in report["metrics"].items():
+        typer.echo(f"{name:16s} {value:7.2f}  {report['signatures'].get(name, '')}")
+    rate = report["examples"] / max(report["seconds"], 1e-9)
+    typer.echo(
+        f"{report['examples']} examples in {report['seconds']:.1f} s "
+        f"({rate:.1f}/s) on {report['runtime']}"
+    )
+    if record:
+        from nlp_speech.export import record_scores
+
+        record_scores(model.bundle, data[0].name if data else split, report)
+    _write_json(report, json_file)
+
+
+@app.command()
+def predict(
+    bundle: BundlePath,
+    inputs: Annotated[
+        list[str] | None, typer.Argument(metavar="[TEXT]...", show_default=False)
+    ] = None,
+    runtime: Runtime = "auto",
+    variant: Variant = "dynamic",
+    batch_size: BatchSize = 32,
+    threads: Threads = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="a JSON object a line")
+    ] = False,
+    n_best: Annotated[
+        int, typer.Option("--n-best", min=1, help="answers shown for each input")
+    ] = 1,
+    attention: Annotated[
+        Path | None, typer.Option(help="draw the alignment of one text to this PNG")
+    ] = None,
+) -> None:
+    """Answer the given texts, or standard input line by line."""
+    from nlp_speech.runtime import load
+
+    model = load(bundle, runtime, variant, threads)
+    if attention is not None:
+        _draw(model, inputs or [], attention)
+        return
+    lines = iter(inputs) if inputs else _lines_of_stdin()
+    # A person who types wants each answer at once.
+    size = 1 if not inputs and sys.stdin.isatty() else batch_size
+    while batch := list(islice(lines, size)):
+        for text, result in zip(batch, model(batch, batch_size=size), strict=True):
+            _print(text, result, as_json, n_best)
+
+
+@app.command()
+def verify(bundle: BundlePath, data: DataFiles = None, limit: Limit = None) -> None:
+    """Check that Keras, SavedModel and TFLite say the same; exit 1 if not."""
+    from nlp_speech.bundle import Bundle
+    from nlp_speech.export import verify_bundle
+
+    opened = Bundle.open(bundle)
+    if data:
+        inputs, references = opened.task.references(opened.config, "", data)
+    else:
+        inputs, references = [s["input"] for s in opened.samples()], None
+    report = verify_bundle(opened, inputs, references, limit)
+    for line in report.lines():
+        typer.echo(line)
+    if not report.ok:
+        raise UserError(f"{opened.path}: {report.first_difference}")
+
+
+@app.command()
+def benchmark(
+    bundle: BundlePath,
+    threads: Threads = 1,
+    limit: Annotated[int, typer.Option(min=1, help="inputs timed")] = 100,
+    json_file: JsonFile = None,
+) -> None:
+    """Measure latency, throughput, memory and bytes of each runtime."""
+    from nlp_speech.benchmark import benchmark_bundle, table
+
+    report = benchmark_bundle(bundle, threads=threads, limit=limit)
+    typer.echo(table(report))
+    _write_json(report, json_file)
+
+
+@app.command()
+def fetch(
+    dataset: Annotated[str, typer.Argument(help="multi30k")],
+) -> None:
+    """Download a data set from its official address and check it."""
+    from nlp_speech.data.fetch import fetch as fetch_dataset
+
+    typer.echo(fetch_dataset(dataset))
+
+
+@app.command()
+def demo(
+    directory: Annotated[
+        Path, typer.Option(help="where the run and its bundle go")
+    ] = Path("runs/demo"),
+) -> None:
+    """The tour: train, export, verify, translate; no network and no data needed."""
+    from nlp_speech.demo import run_demo
+
+    run_demo(directory, typer.echo)
+
+
+def main() -> None:
+    """The program `nlp-speech`."""
+    run(app)
+
+
+def run(function: Callable[[], T]) -> T:
+    """Calls `function`; a wrong input ends in one sentence and exit status 1."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    try:
+        return function()
+    except UserError as error:
+        print(f"nlp-speech: {error}", file=sys.stderr)
+    except KeyboardInterrupt:
+        print("nlp-speech: interrupted", file=sys.stderr)
+    except BrokenPipeError:
+        # The reader has gone: nobody is left to be told.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(1)
+
+
+def _say(message: str) -> None:
+    typer.echo(message, err=True)
+
+
+def _lines_of_stdin() -> Iterator[str]:
+    for number, line in enumerate(sys.stdin.buffer, start=1):
+        try:
+            yield line.decode("utf-8").rstrip("\r\n")
+        except UnicodeDecodeError as error:
+            raise UserError.at(
+                "standard input", number, "this line is not UTF-8; convert it first"
+            ) from error
+
+
+def _print(text: str, result: Any, as_json: bool, n_best: int) -> None:
+    warning = result.warning()
+    if warning:
+        _say(f"warning: {text[:40]!r}...: {warning}")
+    if as_json:
+        record = {"input": text, **result.as_dict()}
+        record["n_best"] = record["n_best"][:n_best]
+        typer.echo(json.dumps(record, ensure_ascii=False))
+    elif n_best > 1:
+        for hypothesis in result.n_best[:n_best]:
+            typer.echo(f"{hypothesis.score:8.4f}\t{hypothesis.text}")
+    else:
+        typer.echo(result.as_text())
+
+
+def _draw(model: Model, inputs: list[str], path: Path) -> None:
+    from nlp_speech.plots import draw_attention
+
+    if len(inputs) != 1:
+        raise UserError("--attention draws the alignment of one text; give just one")
+    [result] = model(inputs, endpoint=model.task.DEVICE_ENDPOINT)
+    draw_attention(result.source_pieces, result.target_pieces, result.alignment, path)
+    typer.echo(result.as_text())
+
+
+def _write_json(report: dict[str, Any], path: Path | None) -> None:
+    if path is None:
+        return
+    from nlp_speech.files import write_text
+
+    write_text(path, json.dumps(report, indent=1, ensure_ascii=False) + "\n")

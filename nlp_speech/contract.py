@@ -1,0 +1,182 @@
+"""What a task, an endpoint and a predictor are: plain data and protocols.
+
+No task is named here and no TensorFlow is imported. A task is a package
+``nlp_speech.tasks.<name>``. The package itself is the light side (`Task`): it imports
+no TensorFlow and is all that a device needs. Its module ``training`` is the TensorFlow
+side (`TrainingTask`), gathered from ``data``, ``model`` and ``endpoints``.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, cast
+
+from nlp_speech.errors import UserError
+
+if TYPE_CHECKING:
+    import keras
+    import numpy as np
+    import tensorflow as tf
+
+    Arrays = Mapping[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """One definition of inference, exported to the server and, if asked, to the device.
+
+    Attributes:
+        function: takes the tensors of `signature` by keyword, returns named tensors.
+        signature: the server's inputs, a `tf.TensorSpec` each; any batch size.
+        device_signature: the device's inputs (batch size 1), or None if the endpoint
+            stays on the server.
+    """
+
+    function: Callable[..., dict[str, Any]]
+    signature: Mapping[str, Any]
+    device_signature: Mapping[str, Any] | None = None
+
+
+class Predictor(Protocol):
+    """Runs endpoints of a bundle: the same call for Keras, SavedModel and LiteRT."""
+
+    runtime: str
+    max_batch_size: int | None
+
+    def __call__(self, endpoint: str, arrays: Arrays) -> dict[str, np.ndarray]:
+        """Runs `endpoint` on named arrays with a leading batch axis."""
+        ...
+
+
+class Result(Protocol):
+    """What a task answers to one input."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """The result as plain JSON data."""
+        ...
+
+    def as_text(self) -> str:
+        """The result as one line for a terminal."""
+        ...
+
+    def warning(self) -> str | None:
+        """What the user should know about this answer, if anything."""
+        ...
+
+
+class Task(Protocol):
+    """The light side of a task: ``nlp_speech.tasks.<name>``, no TensorFlow.
+
+    `SERVER_ENDPOINT` takes what a user has (strings, samples); `DEVICE_ENDPOINT` takes
+    what the host side of a device prepares (ids, samples).
+    """
+
+    NAME: str
+    Config: type[Any]
+    SERVER_ENDPOINT: str
+    DEVICE_ENDPOINT: str
+    METRIC: str
+
+    def load_assets(self, config: Any, directory: Path) -> Any:
+        """Opens what `TrainingTask.prepare` learned: vocabulary, statistics."""
+        ...
+
+    def before(self, endpoint: str, inputs: Sequence[str], assets: Any) -> Arrays:
+        """Turns a batch of inputs into the arrays that `endpoint` takes."""
+        ...
+
+    def after(
+        self, endpoint: str, outputs: Arrays, inputs: Sequence[str], assets: Any
+    ) -> list[Any]:
+        """Turns the arrays that `endpoint` returned into a result for each input."""
+        ...
+
+    def references(
+        self, config: Any, split: str, files: Sequence[Path] = ()
+    ) -> tuple[list[str], list[str]]:
+        """Reads a split (or the given files instead) as inputs and references."""
+        ...
+
+    def score(
+        self, results: Sequence[Any], references: Sequence[str]
+    ) -> tuple[dict[str, float], dict[str, str]]:
+        """Scores results: metrics by name, and the signature of each."""
+        ...
+
+    def samples(self, config: Any) -> list[str]:
+        """A few hand-written inputs, used to verify when there is no data."""
+        ...
+
+
+class TrainingData(Protocol):
+    """The examples of a split, laid out anew for each epoch from a seed."""
+
+    def batches(self, epoch: int) -> int:
+        """The number of batches of an epoch."""
+        ...
+
+    def dataset(self, epoch: int, start: int = 0) -> tf.data.Dataset:
+        """The batches of an epoch from number `start` on, in their one fixed order."""
+        ...
+
+
+class TrainingTask(Protocol):
+    """The TensorFlow side of a task: its module ``training``."""
+
+    def prepare(self, config: Any, directory: Path) -> None:
+        """Learns from the data what must be learned, and writes it to `directory`."""
+        ...
+
+    def training_data(self, config: Any, assets: Any, split: str) -> TrainingData:
+        """The features of a split as the model wants them."""
+        ...
+
+    def build(self, config: Any, assets: Any) -> keras.Model:
+        """The model with its weights created."""
+        ...
+
+    def loss(
+        self, config: Any, model: keras.Model, batch: Any, training: bool
+    ) -> tuple[Any, Any]:
+        """The loss summed over real tokens, and their count."""
+        ...
+
+    def endpoints(
+        self, config: Any, assets: Any, model: keras.Model
+    ) -> dict[str, Endpoint]:
+        """What is exported."""
+        ...
+
+
+def task_names() -> list[str]:
+    """The names of all tasks, found as packages under ``nlp_speech.tasks``."""
+    package = importlib.import_module("nlp_speech.tasks")
+    return sorted(m.name for m in pkgutil.iter_modules(package.__path__) if m.ispkg)
+
+
+def load_task(name: str) -> Task:
+    """The light side of the task called `name`.
+
+    Raises:
+        UserError: there is no such task.
+    """
+    if name not in task_names():
+        choices = ", ".join(task_names())
+        raise UserError(f"there is no task {name!r}; choose one of: {choices}")
+    return cast(Task, importlib.import_module(f"nlp_speech.tasks.{name}"))
+
+
+def load_training_task(name: str) -> TrainingTask:
+    """The TensorFlow side of the task called `name`: imports TensorFlow.
+
+    Raises:
+        UserError: there is no such task.
+    """
+    load_task(name)
+    return cast(
+        TrainingTask, importlib.import_module(f"nlp_speech.tasks.{name}.training")
+    )

@@ -1,0 +1,1 @@
+"""Files to examples, and examples to padded batches."""

@@ -1,0 +1,115 @@
+"""The piece ids of a parallel corpus, laid out flat, and sampled anew each epoch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import chain
+
+import numpy as np
+
+from nlp_speech.sections import TokenizerSection
+from nlp_speech.text.tokenizer import EOS, Tokenizer
+
+_CHUNK = 1000  # texts between which other threads may work
+
+
+@dataclass(frozen=True)
+class FlatIds:
+    """Many sequences of ids in one array.
+
+    Attributes:
+        ids: all sequences, one after the other, int32 [ids].
+        offsets: where each begins, and the end of the last, int64 [sequences + 1].
+    """
+
+    ids: np.ndarray
+    offsets: np.ndarray
+
+    @classmethod
+    def of(cls, sequences: Iterable[Sequence[int]], end: int | None = None) -> FlatIds:
+        """Lays sequences out flat.
+
+        Args:
+            sequences: ids of each text.
+            end: an id to add to each, or None.
+        """
+        tail = () if end is None else (end,)
+        rows = list(sequences)
+        lengths = np.fromiter((len(r) + len(tail) for r in rows), np.int64, len(rows))
+        offsets = np.concatenate([[0], np.cumsum(lengths)])
+        flat = chain.from_iterable(chain(row, tail) for row in rows)
+        return cls(np.fromiter(flat, np.int32, int(offsets[-1])), offsets)
+
+    @classmethod
+    def joined(cls, parts: Sequence[FlatIds]) -> FlatIds:
+        """The sequences of all parts, in order."""
+        if not parts:
+            return cls.of([])
+        lengths = np.concatenate([part.lengths for part in parts])
+        return cls(
+            np.concatenate([part.ids for part in parts]),
+            np.concatenate([[0], np.cumsum(lengths)]),
+        )
+
+    @property
+    def lengths(self) -> np.ndarray:
+        """The length of each sequence, int64 [sequences]."""
+        return np.diff(self.offsets)
+
+    def __len__(self) -> int:
+        """The number of sequences."""
+        return len(self.offsets) - 1
+
+    def __getitem__(self, number: int) -> np.ndarray:
+        """One sequence."""
+        return self.ids[self.offsets[number] : self.offsets[number + 1]]
+
+
+class PairEncoder:
+    """Encodes a parallel corpus for an epoch, eos included.
+
+    Args:
+        pairs: source and target sentences.
+        source: the tokenizer of the source.
+        target: the tokenizer of the target; may be the same one.
+        section: which sides are sampled, and how wildly.
+        seed: of the run.
+        training: whether to sample at all.
+    """
+
+    def __init__(
+        self,
+        pairs: Sequence[tuple[str, str]],
+        source: Tokenizer,
+        target: Tokenizer,
+        section: TokenizerSection,
+        seed: int,
+        training: bool,
+    ) -> None:
+        self._seed = seed
+        self._alpha = section.sampling_alpha
+        sampled = (section.sample_source, section.sample_target)
+        self._sides = [
+            ([pair[side] for pair in pairs], tokenizer, training and sampled[side])
+            for side, tokenizer in enumerate((source, target))
+        ]
+        self._fixed: dict[int, FlatIds] = {}
+
+    def __call__(self, epoch: int) -> tuple[FlatIds, FlatIds]:
+        """The ids of source and target; the same for the same epoch, counted from 0."""
+        return self._side(0, epoch), self._side(1, epoch)
+
+    def _side(self, side: int, epoch: int) -> FlatIds:
+        texts, tokenizer, sampled = self._sides[side]
+        if sampled:
+            parts = []
+            for begin in range(0, len(texts), _CHUNK):
+                seed = (self._seed, epoch, side, begin)
+                chunk = texts[begin : begin + _CHUNK]
+                ids = tokenizer.sample(chunk, self._alpha, seed)
+                parts.append(FlatIds.of(ids, end=EOS))
+            return FlatIds.joined(parts)
+        if side not in self._fixed:
+            self._fixed[side] = FlatIds.of(tokenizer.encode(texts), end=EOS)
+        return self._fixed[side]

@@ -1,0 +1,24 @@
+"""The one exception that a user is meant to read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+class UserError(Exception):
+    """A wrong input, told in one sentence that names the place and the remedy.
+
+    The command line prints the message without a traceback and exits with status 1.
+    """
+
+    @classmethod
+    def at(cls, path: Path | str, line: int | None, message: str) -> UserError:
+        """Builds an error that begins with the file and, if known, the line.
+
+        Args:
+            path: the file at fault.
+            line: its line, counted from 1, or None.
+            message: what is wrong and what to do, without a final full stop.
+        """
+        place = str(path) if line is None else f"{path}:{line}"
+        return cls(f"{place}: {message}")

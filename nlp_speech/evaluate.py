@@ -1,0 +1,65 @@
+"""Runs a bundle over inputs with references and scores it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from nlp_speech.errors import UserError
+from nlp_speech.runtime import Model
+
+
+def evaluate(
+    model: Model,
+    inputs: Sequence[str],
+    references: Sequence[str],
+    *,
+    batch_size: int = 32,
+    limit: int | None = None,
+    endpoint: str | None = None,
+) -> dict[str, Any]:
+    """Answers every input and scores the answers.
+
+    Args:
+        model: what is evaluated.
+        inputs: one for each example.
+        references: the right answers, in the same order.
+        batch_size: inputs run together at most.
+        limit: the first so many examples only, or None for all.
+        endpoint: which endpoint, or None for the runtime's own.
+
+    Returns:
+        Plain JSON data: `task`, `bundle`, `runtime`, `examples`, `seconds` (of
+        answering, without loading), `metrics` by name and the `signatures` that tell
+        how each was computed; `variant` too where a device file was run.
+
+    Raises:
+        UserError: there are no examples, or not a reference for each input.
+    """
+    if len(inputs) != len(references):
+        raise UserError(
+            f"there are {len(inputs)} inputs and {len(references)} references; give "
+            "one reference for each input"
+        )
+    if limit is not None and limit < 1:
+        raise UserError(f"limit must be 1 or more, not {limit}")
+    inputs, references = list(inputs[:limit]), list(references[:limit])
+    if not inputs:
+        raise UserError("there are no examples to evaluate; give a split that has some")
+    start = time.perf_counter()
+    results = model(inputs, batch_size=batch_size, endpoint=endpoint)
+    seconds = time.perf_counter() - start
+    metrics, signatures = model.task.score(results, references)
+    report: dict[str, Any] = {
+        "task": model.task.NAME,
+        "bundle": model.bundle.name,
+        "runtime": model.runtime,
+        "examples": len(inputs),
+        "seconds": round(seconds, 3),
+        "metrics": {name: float(value) for name, value in metrics.items()},
+        "signatures": dict(signatures),
+    }
+    if model.variant is not None:
+        report["variant"] = model.variant
+    return report

@@ -1,0 +1,274 @@
+"""Compares the runtimes of a bundle on the same inputs.
+
+Float against float, every input must get the same text: from Keras, the SavedModel and
+the float device file, from the server's endpoint and from the device's. A quantized
+device file may lose `export.budget` points of the task's metric where there are
+references; without them it has to run. No runtime may return a number that is not
+finite.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from nlp_speech.bundle import VARIANT_FILES, Bundle
+from nlp_speech.contract import Predictor
+from nlp_speech.errors import UserError
+from nlp_speech.export.tflite import convert_bundle
+from nlp_speech.runtime import Model, load
+from nlp_speech.runtime.litert import LiteRTPredictor
+
+LOWER_IS_BETTER = frozenset({"wer", "cer", "ece"})
+"""Metrics that count errors."""
+
+
+@dataclass(frozen=True)
+class Check:
+    """One runtime and endpoint, compared.
+
+    Attributes:
+        runtime: what ran.
+        endpoint: the endpoint that it ran.
+        variant: of the device file, or None on a server runtime.
+        examples: how many inputs it was given.
+        same: how many of them got the same text as from the SavedModel.
+        score: the task's metric, or None without references.
+        lost: how much worse than the SavedModel's that is, in the metric's unit.
+        failure: what is wrong, or None.
+    """
+
+    runtime: str
+    endpoint: str
+    variant: str | None
+    examples: int
+    same: int
+    score: float | None = None
+    lost: float | None = None
+    failure: str | None = None
+
+    def line(self) -> str:
+        """The check as one line for a terminal."""
+        name = f"{self.runtime}{' ' + self.variant if self.variant else ''}"
+        text = f"{name} {self.endpoint}: {self.same} of {self.examples} the same"
+        if self.score is not None and self.lost is not None:
+            text += f", metric {self.score:.2f} ({-self.lost:+.2f})"
+        return text + (f"; FAILED: {self.failure}" if self.failure else "")
+
+
+@dataclass(frozen=True)
+class VerifyReport:
+    """What `verify_bundle` found.
+
+    Attributes:
+        examples: the inputs given to each runtime.
+        metric: the task's metric, or None without references.
+        checks: what was compared, in order.
+    """
+
+    examples: int
+    metric: str | None
+    checks: tuple[Check, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Whether every check passed."""
+        return self.first_difference is None
+
+    @property
+    def first_difference(self) -> str | None:
+        """What the first failed check found, or None."""
+        return next((c.failure for c in self.checks if c.failure), None)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The report as plain JSON data."""
+        return {
+            "ok": self.ok,
+            **asdict(self),
+            "checks": [asdict(c) for c in self.checks],
+        }
+
+    def lines(self) -> list[str]:
+        """The report for a terminal, a line for each check."""
+        return [check.line() for check in self.checks]
+
+
+@dataclass(frozen=True)
+class _Truth:
+    """What the SavedModel's server endpoint answered: all else is compared with it."""
+
+    inputs: Sequence[str]
+    references: Sequence[str] | None
+    texts: Sequence[str]
+    score: float | None
+
+
+class _FinitePredictor:
+    """A predictor that raises `UserError` where a number is not finite."""
+
+    def __init__(self, predictor: Predictor) -> None:
+        self._predictor = predictor
+        self.runtime = predictor.runtime
+        self.max_batch_size = predictor.max_batch_size
+
+    def __call__(
+        self, endpoint: str, arrays: Mapping[str, np.ndarray]
+    ) -> dict[str, np.ndarray]:
+        outputs = self._predictor(endpoint, arrays)
+        for name, value in outputs.items():
+            is_float = np.issubdtype(value.dtype, np.floating)
+            if is_float and not np.isfinite(value).all():
+                raise UserError(
+                    f"{self.runtime} {endpoint}: output {name!r} is not finite"
+                )
+        return outputs
+
+
+def verify_bundle(
+    bundle: Bundle,
+    inputs: Sequence[str] | None = None,
+    references: Sequence[str] | None = None,
+    limit: int | None = None,
+    float_file: Path | None = None,
+) -> VerifyReport:
+    """Compares the runtimes of a bundle.
+
+    Args:
+        bundle: what is verified.
+        inputs: the inputs to compare on, or None for the samples in the bundle.
+        references: the right answers, or None: then quantized files only have to run.
+        limit: the first so many examples only, or None for all.
+        float_file: the float device file if it is not in the bundle; made again from
+            the bundle's weights if None.
+
+    Raises:
+        UserError: there are no inputs, or not a reference for each.
+    """
+    if inputs is None:
+        inputs, references = [s["input"] for s in bundle.samples()], None
+    if references is not None and len(inputs) != len(references):
+        raise UserError(
+            f"there are {len(inputs)} inputs and {len(references)} references; give "
+            "one reference for each input"
+        )
+    inputs = list(inputs[:limit])
+    references = None if references is None else list(references[:limit])
+    if not inputs:
+        raise UserError("there is nothing to verify with; give at least one input")
+    metric = None if references is None else bundle.task.METRIC
+    with tempfile.TemporaryDirectory(prefix="nlp-speech-verify-") as scratch:
+        files = _device_files(bundle, float_file, Path(scratch))
+        checks = tuple(_checks(bundle, inputs, references, files))
+    return VerifyReport(len(inputs), metric, checks)
+
+
+def _device_files(
+    bundle: Bundle, float_file: Path | None, scratch: Path
+) -> dict[str, Path]:
+    """The device files to verify: all in the bundle, and the float one in any case."""
+    files = {name: bundle.path / VARIANT_FILES[name] for name in bundle.variants}
+    if "float" not in files and float_file is not None:
+        files["float"] = float_file
+    elif "float" not in files and bundle.metrics["device"]:
+        files |= convert_bundle(bundle, ("float",), scratch)
+    return dict(sorted(files.items(), key=lambda item: item[0] != "float"))
+
+
+def _checks(
+    bundle: Bundle,
+    inputs: Sequence[str],
+    references: Sequence[str] | None,
+    files: Mapping[str, Path],
+) -> Iterator[Check]:
+    """Runs every runtime; the first one is what the others are compared with."""
+    server, device = bundle.task.SERVER_ENDPOINT, bundle.task.DEVICE_ENDPOINT
+    saved_model = _finite(load(bundle, "saved_model"))
+    try:
+        results = saved_model(inputs, endpoint=server)
+    except UserError as error:
+        yield Check("saved_model", server, None, len(inputs), 0, failure=str(error))
+        return
+    texts = [result.as_text() for result in results]
+    score = _score(bundle, results, references)
+    truth = _Truth(inputs, references, texts, score)
+    count = len(inputs)
+    yield Check("saved_model", server, None, count, count, score, score and 0.0)
+    yield _check(saved_model, device, truth)
+    keras = _finite(load(bundle, "keras"))
+    yield _check(keras, server, truth)
+    yield _check(keras, device, truth)
+    for variant, path in files.items():
+        model = _finite(Model(bundle, LiteRTPredictor(path), variant))
+        yield _check(model, device, truth)
+
+
+def _finite(model: Model) -> Model:
+    return Model(model.bundle, _FinitePredictor(model.predictor), model.variant)
+
+
+def _score(
+    bundle: Bundle, results: Sequence[Any], references: Sequence[str] | None
+) -> float | None:
+    if references is None:
+        return None
+    metrics, _ = bundle.task.score(results, references)
+    return float(metrics[bundle.task.METRIC])
+
+
+def _check(model: Model, endpoint: str, truth: _Truth) -> Check:
+    """Runs one runtime and endpoint and compares it with the truth."""
+    count = len(truth.inputs)
+    try:
+        results = model(truth.inputs, endpoint=endpoint)
+    except UserError as error:
+        return Check(
+            model.runtime, endpoint, model.variant, count, 0, failure=str(error)
+        )
+    texts = [result.as_text() for result in results]
+    same = sum(a == b for a, b in zip(texts, truth.texts, strict=True))
+    score = _score(model.bundle, results, truth.references)
+    lost = _lost(model.task.METRIC, truth.score, score)
+    if model.variant in (None, "float"):
+        failure = _first_difference(model, endpoint, texts, truth)
+    else:
+        failure = _over_budget(model, lost)
+    return Check(
+        model.runtime, endpoint, model.variant, count, same, score, lost, failure
+    )
+
+
+def _lost(metric: str, before: float | None, after: float | None) -> float | None:
+    if before is None or after is None:
+        return None
+    return after - before if metric in LOWER_IS_BETTER else before - after
+
+
+def _first_difference(
+    model: Model, endpoint: str, texts: Sequence[str], truth: _Truth
+) -> str | None:
+    variant = f" {model.variant}" if model.variant else ""
+    rows = zip(truth.inputs, texts, truth.texts, strict=True)
+    for number, (given, found, expected) in enumerate(rows, start=1):
+        if found != expected:
+            return (
+                f"{model.runtime}{variant} {endpoint} answers input {number} "
+                f"{given!r} with {found!r} where saved_model "
+                f"{model.task.SERVER_ENDPOINT} answers {expected!r}"
+            )
+    return None
+
+
+def _over_budget(model: Model, lost: float | None) -> str | None:
+    budget = model.config.export.budget
+    # Rounded, so that a loss of exactly the budget is not refused for its last digit.
+    if lost is None or round(lost, 6) <= budget:
+        return None
+    return (
+        f"the {model.variant} device file loses {lost:.2f} points of "
+        f"{model.task.METRIC} where export.budget allows {budget:g}"
+    )

@@ -1,0 +1,89 @@
+"""Attention of Luong et al. 2015 and of Bahdanau et al. 2015 over a padded memory."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import keras
+import tensorflow as tf
+
+Tensor = Any
+
+_MASKED = -1e9
+
+
+@keras.saving.register_keras_serializable(package="nlp_speech")
+class Attention(keras.layers.Layer):
+    """Weights the steps of a memory by how well they answer a query.
+
+    Args:
+        score: ``"luong"``, the bilinear ``q W k`` (general) divided by the square root
+            of the query's size, or ``"bahdanau"``, the additive
+            ``v tanh(W q + U k + b)``.
+        units: size of the additive score's hidden layer; unused by ``"luong"``.
+    """
+
+    def __init__(
+        self, score: Literal["luong", "bahdanau"], units: int, **options: Any
+    ) -> None:
+        super().__init__(**options)
+        self.score = score
+        self.units = units
+
+    def build(self, query_shape: Any, memory_shape: Any) -> None:
+        """Creates the weights for [..., query] and [..., memory]."""
+        query, memory = query_shape[-1], memory_shape[-1]
+        size = query if self.score == "luong" else self.units
+        self.memory_kernel = self.add_weight(shape=(memory, size), name="memory_kernel")
+        if self.score == "bahdanau":
+            self.query_kernel = self.add_weight(
+                shape=(query, size), name="query_kernel"
+            )
+            self.bias = self.add_weight(shape=(size,), initializer="zeros", name="bias")
+            self.vector = self.add_weight(shape=(size, 1), name="vector")
+        self.built = True
+
+    def keys(self, memory: Tensor) -> Tensor:
+        """The part of the score that only the memory decides.
+
+        Args:
+            memory: [batch, source time, features].
+
+        Returns:
+            [batch, source time, size of the score].
+        """
+        return tf.matmul(memory, self.memory_kernel.value)
+
+    def call(
+        self, query: Tensor, memory: Tensor, keys: Tensor, lengths: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Reads the memory once for each query.
+
+        Args:
+            query: [batch, queries, features]: the steps of a target, or the hypotheses
+                of a beam.
+            memory: [batch, source time, features], finite also in its padding.
+            keys: what `keys` made of the memory.
+            lengths: real steps of each memory, [batch].
+
+        Returns:
+            Context [batch, queries, features] and weights [batch, queries, source
+            time]. Weights of padding are 0; for a memory of length 0, all are.
+        """
+        logits = self._logits(query, keys)
+        mask = tf.sequence_mask(lengths, tf.shape(memory)[1], dtype=logits.dtype)
+        mask = mask[:, None, :]
+        weights = tf.nn.softmax(logits + (1 - mask) * _MASKED) * mask
+        return tf.matmul(weights, memory), weights
+
+    def _logits(self, query: Tensor, keys: Tensor) -> Tensor:
+        if self.score == "luong":
+            scale = float(query.shape[-1]) ** -0.5
+            return tf.matmul(query * scale, keys, transpose_b=True)
+        projected = tf.matmul(query, self.query_kernel.value) + self.bias.value
+        hidden = tf.tanh(projected[:, :, None] + keys[:, None])
+        return tf.squeeze(tf.matmul(hidden, self.vector.value), -1)
+
+    def get_config(self) -> dict[str, Any]:
+        """What is needed to make the layer again."""
+        return {**super().get_config(), "score": self.score, "units": self.units}

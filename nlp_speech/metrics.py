@@ -1,0 +1,156 @@
+"""Scores of answers against references: thin adapters on sacrebleu.
+
+Every score is in per cent. A signature says how a score was made, so that only scores
+with equal signatures are compared. sacrebleu is imported when a score is asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+from nlp_speech.errors import UserError
+
+if TYPE_CHECKING:
+    from sacrebleu.metrics.base import Metric
+
+
+@dataclass(frozen=True)
+class Score:
+    """One score.
+
+    Attributes:
+        name: as in reports and in `Scores.values`.
+        value: in per cent.
+        signature: how it was made.
+    """
+
+    name: str
+    value: float
+    signature: str
+
+
+class Scores(NamedTuple):
+    """Several scores as plain data.
+
+    Attributes:
+        values: the score of each name, in per cent.
+        signatures: how each was made, by the same names.
+    """
+
+    values: dict[str, float]
+    signatures: dict[str, str]
+
+
+class Scorer(Protocol):
+    """A function of answers and references, such as `bleu`."""
+
+    def __call__(self, answers: Sequence[str], references: Sequence[str]) -> Score:
+        """Scores the answers."""
+        ...
+
+
+def bleu(answers: Sequence[str], references: Sequence[str]) -> Score:
+    """The sacreBLEU of detokenized text, cased, tokenizer 13a (Post 2018).
+
+    Args:
+        answers: one a sentence.
+        references: one for each answer.
+
+    Raises:
+        UserError: there is nothing to score, or not as many references as answers.
+    """
+    from sacrebleu.metrics.bleu import BLEU
+
+    return _corpus("bleu", BLEU(tokenize="13a"), answers, references)
+
+
+def bleu_lowercased(answers: Sequence[str], references: Sequence[str]) -> Score:
+    """`bleu` without regard to case, to stand beside older numbers.
+
+    Args:
+        answers: one a sentence.
+        references: one for each answer.
+
+    Raises:
+        UserError: there is nothing to score, or not as many references as answers.
+    """
+    from sacrebleu.metrics.bleu import BLEU
+
+    metric = BLEU(tokenize="13a", lowercase=True)
+    return _corpus("bleu_lowercased", metric, answers, references)
+
+
+def chrf(answers: Sequence[str], references: Sequence[str]) -> Score:
+    """The character n-gram score chrF2 (Popovic 2015).
+
+    Args:
+        answers: one a sentence.
+        references: one for each answer.
+
+    Raises:
+        UserError: there is nothing to score, or not as many references as answers.
+    """
+    from sacrebleu.metrics.chrf import CHRF
+
+    return _corpus("chrf", CHRF(), answers, references)
+
+
+def exact_match(answers: Sequence[str], references: Sequence[str]) -> Score:
+    """The share of answers that equal their reference, code point for code point.
+
+    Args:
+        answers: one a sentence.
+        references: one for each answer.
+
+    Raises:
+        UserError: there is nothing to score, or not as many references as answers.
+    """
+    _check(answers, references)
+    right = sum(a == r for a, r in zip(answers, references, strict=True))
+    return Score("exact_match", 100 * right / len(answers), "case:mixed|strip:no")
+
+
+TRANSLATION: tuple[Scorer, ...] = (bleu, chrf, bleu_lowercased)
+"""What translations are scored by."""
+
+
+def score(
+    answers: Sequence[str],
+    references: Sequence[str],
+    scorers: Sequence[Scorer] = TRANSLATION,
+) -> Scores:
+    """Several scores of the same answers.
+
+    Args:
+        answers: one a sentence.
+        references: one for each answer.
+        scorers: functions of this module.
+
+    Raises:
+        UserError: there is nothing to score, or not as many references as answers.
+    """
+    scores = [scorer(answers, references) for scorer in scorers]
+    return Scores(
+        values={s.name: s.value for s in scores},
+        signatures={s.name: s.signature for s in scores},
+    )
+
+
+def _corpus(
+    name: str, metric: Metric, answers: Sequence[str], references: Sequence[str]
+) -> Score:
+    _check(answers, references)
+    result = metric.corpus_score(answers, [references])
+    return Score(name, float(result.score), str(metric.get_signature()))
+
+
+def _check(answers: Sequence[str], references: Sequence[str]) -> None:
+    if len(answers) != len(references):
+        raise UserError(
+            f"there are {len(answers)} answers and {len(references)} references; "
+            "give one reference for each answer"
+        )
+    if not answers:
+        raise UserError("there is nothing to score; give at least one answer")

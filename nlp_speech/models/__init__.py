@@ -1,0 +1,1 @@
+"""Models built from layers, each for two or more tasks."""

@@ -1,0 +1,253 @@
+"""An LSTM decoder that asks an attention after its first layer."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, NamedTuple
+
+import keras
+import tensorflow as tf
+
+from nlp_speech.layers import LSTM, Attention, TimeDropout
+
+Tensor = Any
+State = tuple[Tensor, ...]
+
+
+class Memory(NamedTuple):
+    """What the decoder reads of a batch of encoded sources.
+
+    Attributes:
+        outputs: [batch, source time, features].
+        keys: the attention's part of the score, [batch, source time, size].
+        lengths: real steps of each source, [batch].
+    """
+
+    outputs: Tensor
+    keys: Tensor
+    lengths: Tensor
+
+
+class Masks(NamedTuple):
+    """Dropout factors of a batch, the same at every step: [batch, 1, size] each."""
+
+    layers: tuple[Tensor, ...]
+    output: Tensor
+
+
+class Decoder(keras.layers.Layer):
+    """LSTM layers over target pieces, the first of which asks the attention.
+
+    The context goes into the layers above the first (as in the conditional recurrent
+    unit of Nematus, Sennrich et al. 2017) and into the output, so that without input
+    feeding a whole target is read at once. With input feeding (Luong et al. 2015) the
+    attentional vector is also a part of the first layer's next input.
+
+    Args:
+        units: LSTM units.
+        layers: LSTM layers.
+        output_units: size of the attentional vector, the embedding's.
+        attention: the score, ``"luong"`` or ``"bahdanau"``.
+        attention_units: size of the additive score's hidden layer.
+        input_feeding: whether the attentional vector is fed to the next step.
+        dropout: rate between layers.
+        output_dropout: rate before the softmax.
+        layer_norm: whether the first layer's output and the attentional vector are
+            normalized.
+        residual: whether a layer's input is added to its output where sizes agree.
+    """
+
+    def __init__(
+        self,
+        units: int,
+        layers: int,
+        output_units: int,
+        attention: Literal["luong", "bahdanau"],
+        attention_units: int,
+        input_feeding: bool,
+        dropout: float,
+        output_dropout: float,
+        layer_norm: bool,
+        residual: bool,
+        **options: Any,
+    ) -> None:
+        super().__init__(**options)
+        self.units = units
+        self.output_units = output_units
+        self.input_feeding = input_feeding
+        self.residual = residual
+        self.lstms = [
+            LSTM(units, return_sequences=True, return_state=True, name=f"layer_{n}")
+            for n in range(layers)
+        ]
+        self.attention = Attention(attention, attention_units, name="attention")
+        self.norms = [
+            keras.layers.LayerNormalization(name=f"norm_{n}") if layer_norm else None
+            for n in range(layers)
+        ]
+        self.start = keras.layers.Dense(2 * units * layers, name="start")
+        self.output_layer = keras.layers.Dense(
+            output_units, activation="tanh", name="output"
+        )
+        self.dropouts = [
+            TimeDropout(dropout, name=f"dropout_{n}") for n in range(layers)
+        ]
+        self.output_dropout = TimeDropout(output_dropout, name="output_dropout")
+
+    def build(self, embedded_shape: Any, memory_shape: Any) -> None:
+        """Creates the weights for [..., embedding] and [..., memory]."""
+        embedding, memory = embedded_shape[-1], memory_shape[-1]
+        fed = self.output_units if self.input_feeding else 0
+        size = embedding + fed
+        for lstm, norm in zip(self.lstms, self.norms, strict=True):
+            lstm.build((None, None, size))
+            if norm is not None:
+                norm.build((None, None, self.units))
+            size = self.units + memory
+        self.attention.build((None, None, self.units), (None, None, memory))
+        self.start.build((None, memory))
+        self.output_layer.build((None, None, self.units + memory + embedding))
+        self.built = True
+
+    def remember(self, outputs: Tensor, lengths: Tensor) -> Memory:
+        """Prepares encoder outputs [batch, source time, features] for the attention."""
+        return Memory(outputs, self.attention.keys(outputs), lengths)
+
+    def initial_state(self, memory: Memory) -> State:
+        """The state before the first step, made from the mean of the memory.
+
+        Returns:
+            ``h`` and ``c`` of each layer, [batch, units] each; then, with input
+            feeding, an attentional vector of zeros, [batch, output units].
+        """
+        mask = tf.sequence_mask(
+            memory.lengths, tf.shape(memory.outputs)[1], dtype=memory.outputs.dtype
+        )
+        count = tf.maximum(tf.reduce_sum(mask, axis=1, keepdims=True), 1)
+        mean = tf.reduce_sum(memory.outputs * mask[:, :, None], axis=1) / count
+        parts = tf.split(self.start(mean), 2 * len(self.lstms), axis=-1)
+        state = [tf.tanh(p) if n % 2 == 0 else p for n, p in enumerate(parts)]
+        if self.input_feeding:
+            state.append(tf.zeros_like(mean[:, :1]) * tf.ones([1, self.output_units]))
+        return tuple(state)
+
+    def call(
+        self, embedded: Tensor, memory: Memory, training: bool = False
+    ) -> tuple[Tensor, Tensor]:
+        """Reads whole targets (teacher forcing).
+
+        Args:
+            embedded: target pieces shifted by one, [batch, target time, embedding].
+            memory: from `remember`.
+            training: whether dropout is on.
+
+        Returns:
+            Attentional vectors [batch, target time, output units] and attention weights
+            [batch, target time, source time].
+        """
+        state = self.initial_state(memory)
+        masks = self._masks(tf.shape(embedded)[0], training)
+        if self.input_feeding:
+            return self._feed(embedded, memory, state, masks)
+        first, _, _ = self.lstms[0](
+            embedded, initial_state=state[:2], training=training
+        )
+        below = self._normalize(0, first) * masks.layers[0]
+        context, weights = self.attention(
+            below, memory.outputs, memory.keys, memory.lengths
+        )
+        for n in range(1, len(self.lstms)):
+            y, _, _ = self.lstms[n](
+                tf.concat([below, context], axis=-1),
+                initial_state=state[2 * n : 2 * n + 2],
+                training=training,
+            )
+            below = self._above(n, below, y) * masks.layers[n]
+        return self._output(below, context, embedded) * masks.output, weights
+
+    def step(
+        self, embedded: Tensor, state: State, memory: Memory
+    ) -> tuple[Tensor, Tensor, State]:
+        """One step of a beam (or of one target a source) with the same layers.
+
+        Args:
+            embedded: the last piece of each hypothesis, [rows, embedding], where rows
+                is the batch times the hypotheses of each source, source by source.
+            state: from `initial_state` or the step before, [rows, ...] each.
+            memory: of the batch, once for each source.
+
+        Returns:
+            Attentional vectors [rows, output units], attention weights [rows, source
+            time] and the new state.
+        """
+        return self._step(embedded, state, memory, None)
+
+    def _step(
+        self, embedded: Tensor, state: State, memory: Memory, masks: Masks | None
+    ) -> tuple[Tensor, Tensor, State]:
+        x = tf.concat([embedded, state[-1]], -1) if self.input_feeding else embedded
+        y, cell_state = self.lstms[0].step(x, state[:2])
+        new_state = list(cell_state)
+        below = _times(self._normalize(0, y), masks and masks.layers[0][:, 0])
+        context, weights = self._attend(below, memory)
+        for n in range(1, len(self.lstms)):
+            y, cell_state = self.lstms[n].step(
+                tf.concat([below, context], axis=-1), state[2 * n : 2 * n + 2]
+            )
+            new_state.extend(cell_state)
+            below = _times(self._above(n, below, y), masks and masks.layers[n][:, 0])
+        output = self._output(below, context, embedded)
+        output = _times(output, masks and masks.output[:, 0])
+        if self.input_feeding:
+            new_state.append(output)
+        return output, weights, tuple(new_state)
+
+    def _feed(
+        self, embedded: Tensor, memory: Memory, state: State, masks: Masks
+    ) -> tuple[Tensor, Tensor]:
+        steps = tf.shape(embedded)[1]
+        outputs = tf.TensorArray(embedded.dtype, size=steps)
+        weights = tf.TensorArray(embedded.dtype, size=steps)
+
+        def body(t: Tensor, state: State, outputs: Any, weights: Any) -> tuple:
+            output, weight, state = self._step(embedded[:, t], state, memory, masks)
+            return t + 1, state, outputs.write(t, output), weights.write(t, weight)
+
+        _, _, outputs, weights = tf.while_loop(
+            lambda t, *_: t < steps,
+            body,
+            (tf.constant(0), state, outputs, weights),
+            maximum_iterations=steps,
+        )
+        stacked = tf.transpose(outputs.stack(), [1, 0, 2])
+        stacked = tf.ensure_shape(stacked, [None, None, self.output_units])
+        return stacked, tf.transpose(weights.stack(), [1, 0, 2])
+
+    def _attend(self, query: Tensor, memory: Memory) -> tuple[Tensor, Tensor]:
+        """Lets the hypotheses of each source read it, without repeating the memory."""
+        batch = memory.outputs.shape[0] or tf.shape(memory.outputs)[0]
+        rows = query.shape[0] or tf.shape(query)[0]
+        grouped = tf.reshape(query, [batch, rows // batch, self.units])
+        context, weights = self.attention(
+            grouped, memory.outputs, memory.keys, memory.lengths
+        )
+        context = tf.reshape(context, [rows, memory.outputs.shape[-1]])
+        return context, tf.reshape(weights, [rows, tf.shape(weights)[-1]])
+
+    def _normalize(self, n: int, y: Tensor) -> Tensor:
+        norm = self.norms[n]
+        return y if norm is None else norm(y)
+
+    def _above(self, n: int, below: Tensor, y: Tensor) -> Tensor:
+        return self._normalize(n, below + y if self.residual else y)
+
+    def _output(self, top: Tensor, context: Tensor, embedded: Tensor) -> Tensor:
+        return self.output_layer(tf.concat([top, context, embedded], axis=-1))
+
+    def _masks(self, batch_size: Tensor, training: bool) -> Masks:
+        layers = tuple(d.mask(batch_size, self.units, training) for d in self.dropouts)
+        output = self.output_dropout.mask(batch_size, self.output_units, training)
+        return Masks(layers, output)
+
+
+def _times(x: Tensor, factor: Tensor | None) -> Tensor:
+    return x if factor is None else x * factor

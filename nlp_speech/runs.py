@@ -1,0 +1,63 @@
+"""A finished run, opened again to be exported."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from nlp_speech.config import read_config
+from nlp_speech.contract import load_task, load_training_task
+from nlp_speech.errors import UserError
+from nlp_speech.export import export_bundle
+from nlp_speech.weights import load_weights
+
+
+def export_run(
+    run: Path, output: Path, quantize: Sequence[str], say: Callable[[str], None]
+) -> Path:
+    """Exports the averaged weights of a run as the next version of a bundle.
+
+    Args:
+        run: the run's directory.
+        output: the directory of the bundle's name.
+        quantize: device files wanted, or none for those the config names.
+        say: told what is being done, a line each.
+
+    Returns:
+        The new version directory.
+
+    Raises:
+        UserError: the run is not finished, or the bundle fails verification.
+    """
+    overrides = [f"export.quantize=[{', '.join(quantize)}]"] if quantize else []
+    weights = run / "weights.npz"
+    if not weights.exists():
+        raise UserError(
+            f"{run} holds no finished run (there is no weights.npz); train first, or "
+            "finish with: nlp-speech train CONFIG --resume"
+        )
+    config = read_config(run / "config.yaml", overrides)
+    task, training_task = load_task(config.task), load_training_task(config.task)
+    assets = task.load_assets(config, run / "assets")
+    model = training_task.build(config, assets)
+    load_weights(model, weights)
+    return export_bundle(
+        task,
+        training_task,
+        config,
+        run / "assets",
+        model,
+        output,
+        examples=task.references(config, "validation"),
+        training=_history(run),
+        say=say,
+    )
+
+
+def _history(run: Path) -> dict[str, Any]:
+    """What the last line of the run's log says of its training."""
+    log = run / "log.jsonl"
+    lines = log.read_text(encoding="utf-8").splitlines() if log.exists() else []
+    return json.loads(lines[-1]) if lines else {}

@@ -1,0 +1,204 @@
+"""Runs a bundle: Keras, SavedModel or LiteRT, one call for all three.
+
+Nothing here imports TensorFlow unless a runtime is asked for that needs it.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from nlp_speech.bundle import SAVED_MODEL_FILE, Bundle
+from nlp_speech.contract import Predictor, Task
+from nlp_speech.errors import UserError
+
+RUNTIMES = ("auto", "keras", "saved_model", "tflite")
+
+
+class Model:
+    """A bundle that answers: inputs in, results out.
+
+    Attributes:
+        bundle: what it was loaded from.
+        predictor: what runs it.
+        variant: which device file it runs, or None on a server runtime.
+        assets: what the task learned from its data.
+    """
+
+    def __init__(
+        self, bundle: Bundle, predictor: Predictor, variant: str | None = None
+    ) -> None:
+        """Puts a predictor behind a bundle's task; see `load`."""
+        self.bundle = bundle
+        self.predictor = predictor
+        self.variant = variant
+        self.assets = bundle.load_assets()
+
+    @property
+    def task(self) -> Task:
+        """The light side of its task."""
+        return self.bundle.task
+
+    @property
+    def config(self) -> Any:
+        """The config it was made from."""
+        return self.bundle.config
+
+    @property
+    def runtime(self) -> str:
+        """What runs it: ``keras``, ``saved_model`` or ``tflite``."""
+        return self.predictor.runtime
+
+    @property
+    def license(self) -> str:
+        """The licence of the bundle, or an empty string if it was not stated."""
+        return self.bundle.license
+
+    @property
+    def data_licenses(self) -> tuple[str, ...]:
+        """The licences of the data it was trained on."""
+        return self.bundle.data_licenses
+
+    @property
+    def endpoint(self) -> str:
+        """The endpoint run when none is asked for."""
+        on_device = self.runtime == "tflite"
+        return self.task.DEVICE_ENDPOINT if on_device else self.task.SERVER_ENDPOINT
+
+    def __call__(
+        self,
+        inputs: Sequence[str],
+        *,
+        batch_size: int = 32,
+        endpoint: str | None = None,
+    ) -> list[Any]:
+        """Answers each input.
+
+        Args:
+            inputs: any number of them, in any order: those of like length are run
+                together, and the composition of a batch changes no answer.
+            batch_size: inputs run together at most; a device file runs one at a time.
+            endpoint: which of the task's endpoints; None for the runtime's own.
+
+        Returns:
+            A result for each input, in the order of `inputs`.
+
+        Raises:
+            UserError: `batch_size` is not positive, or there is no such endpoint.
+            TypeError: `inputs` is a single string.
+        """
+        return answer(
+            self.task,
+            self.assets,
+            self.predictor,
+            inputs,
+            batch_size=batch_size,
+            endpoint=endpoint or self.endpoint,
+        )
+
+    def __repr__(self) -> str:
+        """Names the bundle, what runs it, and the licences."""
+        runtime = self.runtime + (f" {self.variant}" if self.variant else "")
+        data = ", ".join(self.data_licenses) or "not stated"
+        return (
+            f"<Model {self.bundle.name} on {runtime}; license: "
+            f"{self.license or 'not stated'}; licenses of its data: {data}>"
+        )
+
+
+def answer(
+    task: Task,
+    assets: Any,
+    predictor: Predictor,
+    inputs: Sequence[str],
+    *,
+    endpoint: str,
+    batch_size: int = 32,
+) -> list[Any]:
+    """Answers each input through a predictor; see `Model.__call__`."""
+    if isinstance(inputs, str):
+        raise TypeError("give a list of inputs, such as [text], not one string")
+    if batch_size < 1:
+        raise UserError(f"batch size must be 1 or more, not {batch_size}")
+    size = min(batch_size, predictor.max_batch_size or batch_size)
+    order = sorted(range(len(inputs)), key=lambda i: len(inputs[i]))
+    results: list[Any] = [None] * len(inputs)
+    for start in range(0, len(order), size):
+        rows = order[start : start + size]
+        batch = [inputs[i] for i in rows]
+        outputs = predictor(endpoint, task.before(endpoint, batch, assets))
+        answers = task.after(endpoint, outputs, batch, assets)
+        for row, result in zip(rows, answers, strict=True):
+            results[row] = result
+    return results
+
+
+def load(
+    path: Path | str | Bundle,
+    runtime: str = "auto",
+    variant: str = "dynamic",
+    threads: int | None = None,
+) -> Model:
+    """Opens a bundle to run it.
+
+    Args:
+        path: a version directory, or the directory of a name: then its newest version.
+        runtime: ``keras``, ``saved_model``, ``tflite``, or ``auto``: the SavedModel if
+            TensorFlow is installed and the device file otherwise.
+        variant: which device file: ``dynamic``, ``float`` or ``float16``.
+        threads: threads at most, or None for the runtime's own choice.
+
+    Returns:
+        The model; call it on a list of inputs.
+
+    Raises:
+        UserError: the bundle is damaged, or there is no such runtime or variant.
+    """
+    if runtime not in RUNTIMES:
+        raise UserError(
+            f"there is no runtime {runtime!r}; choose one of: {', '.join(RUNTIMES)}"
+        )
+    if threads is not None and threads < 1:
+        raise UserError(f"threads must be 1 or more, not {threads}")
+    bundle = path if isinstance(path, Bundle) else Bundle.open(path)
+    if runtime == "auto":
+        server = has_tensorflow() and (bundle.path / SAVED_MODEL_FILE).is_file()
+        runtime = "saved_model" if server else "tflite"
+    return _load_runtime(bundle, runtime, variant, threads)
+
+
+def _load_runtime(
+    bundle: Bundle, runtime: str, variant: str, threads: int | None
+) -> Model:
+    if runtime == "tflite":
+        from nlp_speech.runtime.litert import LiteRTPredictor
+
+        file = bundle.device_file(variant)
+        return Model(bundle, LiteRTPredictor(file, threads), variant)
+    if not has_tensorflow():
+        raise UserError(
+            f"runtime {runtime!r} needs TensorFlow; pip install 'nlp-speech[train]' or "
+            "use runtime 'tflite'"
+        )
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    if runtime == "keras":
+        from nlp_speech.runtime.keras import KerasPredictor
+
+        return Model(bundle, KerasPredictor.from_bundle(bundle, threads=threads))
+    from nlp_speech.runtime.saved_model import SavedModelPredictor
+
+    return Model(bundle, SavedModelPredictor(bundle.path, threads))
+
+
+def has_tensorflow() -> bool:
+    """Says whether TensorFlow and its text ops are installed; imports neither."""
+    try:
+        return all(
+            importlib.util.find_spec(name) is not None
+            for name in ("tensorflow", "tensorflow_text")
+        )
+    except (ImportError, ValueError):
+        return False

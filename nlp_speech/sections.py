@@ -1,0 +1,167 @@
+"""The sections of a config that tasks share, with their defaults and limits.
+
+Each field's description is what `nlp-speech new` writes as a comment beside it.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Fraction = Field(default=0.0, ge=0.0, lt=1.0)
+
+
+class Section(BaseModel):
+    """A part of a config: an unknown key or a wrong type is an error."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class TokenizerSection(Section):
+    """The SentencePiece vocabulary, trained from the training files."""
+
+    vocabulary_size: int = Field(default=6000, ge=16, description="number of pieces")
+    shared: bool = Field(
+        default=True, description="one vocabulary for source and target"
+    )
+    model_type: Literal["unigram"] = Field(
+        default="unigram", description="the only one that is right inside the graph"
+    )
+    normalization: Literal["nmt_nfkc"] = Field(
+        default="nmt_nfkc", description="SentencePiece's rule, applied after our own"
+    )
+    byte_fallback: Literal[False] = Field(
+        default=False, description="the graph tokenizer is silently wrong with it"
+    )
+    character_coverage: float = Field(
+        default=1.0, gt=0.0, le=1.0, description="share of characters that get a piece"
+    )
+    sampling_alpha: float = Field(
+        default=0.2,
+        gt=0.0,
+        description="smoothing of subword sampling in training; small is wilder",
+    )
+    sample_source: bool = Field(
+        default=True, description="train on sampled segmentations of the source"
+    )
+    sample_target: bool = Field(
+        default=True, description="train on sampled segmentations of the target"
+    )
+
+
+class BatchSection(Section):
+    """Length buckets of a constant number of padded tokens."""
+
+    tokens: int = Field(
+        default=2000, ge=1, description="padded target tokens in a batch"
+    )
+    max_length: int = Field(
+        default=100, ge=1, description="pieces; longer training pairs are left out"
+    )
+    buckets: int = Field(
+        default=10, ge=1, description="different batch shapes at the most"
+    )
+
+
+class TrainingSection(Section):
+    """The optimizer, its schedule, and when to evaluate, save and stop."""
+
+    updates: int = Field(default=10_000, ge=1, description="optimizer steps at most")
+    minutes: float | None = Field(
+        default=None, gt=0, description="training time at most, or null"
+    )
+    learning_rate: float = Field(default=1e-3, gt=0, description="at its peak")
+    warmup_updates: int = Field(
+        default=500, ge=0, description="steps of linear increase of the rate"
+    )
+    decay: Literal["constant", "inverse_sqrt", "linear", "cosine"] = Field(
+        default="cosine", description="the rate after warm-up"
+    )
+    final_learning_rate: float = Field(
+        default=1e-5, ge=0, description="where linear and cosine decay end"
+    )
+    beta_2: float = Field(default=0.998, gt=0, lt=1, description="Adam's second moment")
+    clip_norm: float = Field(
+        default=1.0, gt=0, description="limit on the norm of the whole gradient"
+    )
+    label_smoothing: float = Field(
+        default=0.1, ge=0, lt=1, description="share of mass spread over all pieces"
+    )
+    evaluate_every: int = Field(
+        default=500, ge=1, description="updates between evaluations and checkpoints"
+    )
+    patience: int | None = Field(
+        default=None, ge=1, description="evaluations without a better score, or null"
+    )
+    average_best: int = Field(
+        default=5, ge=1, description="best checkpoints averaged for export"
+    )
+    evaluation_limit: int | None = Field(
+        default=None, ge=1, description="validation examples decoded, or null for all"
+    )
+    xla: bool = Field(default=False, description="compile the training step with XLA")
+
+
+class DecodingSection(Section):
+    """Beam search, the same in Keras, SavedModel and TFLite."""
+
+    beam_size: int = Field(default=5, ge=1, description="hypotheses kept; 1 is greedy")
+    length_penalty: float = Field(
+        default=1.0, ge=0, description="alpha of Wu et al. 2016, equation 14"
+    )
+    coverage_penalty: float = Field(
+        default=0.0, ge=0, description="beta of Wu et al. 2016, equation 14"
+    )
+    max_length_ratio: float = Field(
+        default=1.5, gt=0, description="target pieces at most for each source piece"
+    )
+    max_length_offset: int = Field(
+        default=10, ge=0, description="added to that maximum"
+    )
+    max_source_length: int = Field(
+        default=200, ge=1, description="pieces; a longer text is read in part"
+    )
+
+
+class ExportSection(Section):
+    """What a bundle holds and what quantization may cost."""
+
+    quantize: tuple[Literal["float", "float16", "dynamic"], ...] = Field(
+        default=("dynamic",), description="TFLite variants: float, float16, dynamic"
+    )
+    text_to_text: bool = Field(
+        default=False, description="also a TFLite file with tensorflow-text ops"
+    )
+    budget: float = Field(
+        default=0.3, ge=0, description="points of the metric quantization may lose"
+    )
+    verify_limit: int = Field(
+        default=200, ge=1, description="validation examples used to verify"
+    )
+
+
+class CardSection(Section):
+    """What the model card says that cannot be measured."""
+
+    title: str = Field(default="", description="one line")
+    license: str = Field(default="", description="of the bundle")
+    data_licenses: tuple[str, ...] = Field(default=(), description="of its data")
+    limits: str = Field(default="", description="what the model is not good for")
+
+
+class Experiment(Section):
+    """What every task's config has; a task adds `data` and `model`."""
+
+    task: str = Field(description="which task this is")
+    seed: int = Field(default=1, ge=0, description="of everything random")
+    batch: BatchSection = BatchSection()
+    training: TrainingSection = TrainingSection()
+    export: ExportSection = ExportSection()
+    card: CardSection = CardSection()
+
+    @model_validator(mode="after")
+    def _warmup_fits(self) -> Experiment:
+        if self.training.warmup_updates > self.training.updates:
+            raise ValueError("training.warmup_updates must not exceed training.updates")
+        return self

@@ -1,0 +1,7 @@
+"""Translation, the TensorFlow side: a `contract.TrainingTask`."""
+
+from nlp_speech.tasks.translation.data import prepare, training_data
+from nlp_speech.tasks.translation.endpoints import endpoints
+from nlp_speech.tasks.translation.model import build, loss
+
+__all__ = ["build", "endpoints", "loss", "prepare", "training_data"]

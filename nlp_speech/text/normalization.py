@@ -1,0 +1,34 @@
+"""The Unicode normalization that every text goes through before SentencePiece."""
+
+from __future__ import annotations
+
+import re
+
+REPLACEMENT = "\ufffd"
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+def normalize(text: str) -> str:
+    r"""Makes any Python string one that every face of the tokenizer reads alike.
+
+    The whole rule, in this order:
+
+    1. What is not a Unicode scalar value becomes U+FFFD: a lone surrogate in a Python
+       string, a malformed sequence in the bytes that a graph is given (each maximal
+       part of one, as the Unicode standard recommends).
+    2. NUL becomes a space, because C strings end there.
+    3. Everything else is left to SentencePiece's `nmt_nfkc`, whose tables are part of
+       the vocabulary file and so are the same on every machine: compatibility
+       composition (NFKC), white space of all kinds and U+FFFD to a space, other control
+       characters dropped, runs of spaces to one, no space at either end.
+
+    Python's `unicodedata` and TensorFlow's ICU are on purpose not used: they are of
+    different Unicode versions, and would disagree about new characters.
+
+    Args:
+        text: any string.
+
+    Returns:
+        A string that can be encoded as UTF-8 and holds no NUL.
+    """
+    return _SURROGATE.sub(REPLACEMENT, text).replace("\0", " ")

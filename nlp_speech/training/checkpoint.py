@@ -1,0 +1,212 @@
+"""Checkpoints: everything a run needs to go on, written beside and renamed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from nlp_speech.errors import UserError
+from nlp_speech.weights import read_arrays, write_arrays
+
+FORMAT_VERSION = 1
+
+Arrays = dict[str, np.ndarray]
+
+
+@dataclass
+class Progress:
+    """Where a run is.
+
+    Attributes:
+        update: optimizer steps done.
+        epoch: current epoch, from 0.
+        batch: batches of that epoch already used.
+        seconds: time spent training, over all resumptions.
+        tokens: target tokens used.
+        best: (score, update) of the best checkpoints, best first.
+        evaluations_without_gain: for early stopping.
+        evaluated: the update of the last evaluation.
+    """
+
+    update: int = 0
+    epoch: int = 0
+    batch: int = 0
+    seconds: float = 0.0
+    tokens: int = 0
+    best: list[tuple[float, int]] = field(default_factory=list)
+    evaluations_without_gain: int = 0
+    evaluated: int = 0
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """What was read back: the run's position and all variables by path."""
+
+    progress: Progress
+    variables: Arrays
+
+
+class Checkpoints:
+    """The checkpoints of a run, in one directory.
+
+    Args:
+        directory: made if missing.
+        fingerprint: of the config; a checkpoint of another config is refused.
+    """
+
+    def __init__(self, directory: Path, fingerprint: str) -> None:
+        self.directory = directory
+        self.fingerprint = fingerprint
+
+    def updates(self) -> list[int]:
+        """The updates at which checkpoints exist, oldest first."""
+        names = (p.name for p in self.directory.glob("update-*"))
+        numbers = (name.removeprefix("update-") for name in names)
+        return sorted(int(n) for n in numbers if n.isdigit())
+
+    def save(self, progress: Progress, variables: Iterable[Any]) -> Path:
+        """Writes a checkpoint under a temporary name and renames it.
+
+        Args:
+            progress: the run's position.
+            variables: Keras variables of the model and the optimizer.
+
+        Returns:
+            The checkpoint's directory.
+
+        Raises:
+            UserError: it could not be written; older checkpoints are untouched.
+        """
+        target = self._path(progress.update)
+        temporary = target.with_name(f"{target.name}.tmp")
+        shutil.rmtree(temporary, ignore_errors=True)
+        try:
+            temporary.mkdir(parents=True)
+            self._write(temporary, progress, variables)
+            shutil.rmtree(target, ignore_errors=True)
+            temporary.rename(target)
+        except (OSError, UserError) as error:
+            shutil.rmtree(temporary, ignore_errors=True)
+            raise UserError(
+                f"{target}: the checkpoint could not be saved; make room and continue "
+                f"with --resume ({error})"
+            ) from error
+        return target
+
+    def load(self, update: int) -> Checkpoint:
+        """Reads the checkpoint of an update.
+
+        Raises:
+            UserError: it is damaged, of another format or of another config.
+        """
+        path = self._path(update)
+        manifest = self._manifest(path)
+        data = path / "variables.npz"
+        try:
+            intact = _sha256(data) == manifest["sha256"]
+        except OSError:
+            intact = False
+        if not intact:
+            raise UserError.at(data, None, "is damaged; delete this checkpoint")
+        progress = Progress(**manifest["progress"])
+        progress.best = [(float(s), int(u)) for s, u in progress.best]
+        return Checkpoint(progress, read_arrays(data))
+
+    def newest(self, warn: Any) -> Checkpoint | None:
+        """The newest intact checkpoint; `warn` is told of damaged ones passed over."""
+        for update in reversed(self.updates()):
+            try:
+                return self.load(update)
+            except OtherConfigError:
+                raise
+            except UserError as error:
+                warn(f"{error}; falling back to the one before")
+        return None
+
+    def prune(self, keep: Sequence[int]) -> None:
+        """Deletes all checkpoints but those of the updates in `keep`."""
+        for update in self.updates():
+            if update not in keep:
+                shutil.rmtree(self._path(update), ignore_errors=True)
+
+    def _path(self, update: int) -> Path:
+        return self.directory / f"update-{update:08d}"
+
+    def _write(
+        self, directory: Path, progress: Progress, variables: Iterable[Any]
+    ) -> None:
+        data = directory / "variables.npz"
+        write_arrays({v.path: np.asarray(v.value) for v in variables}, data)
+        manifest = {
+            "format_version": FORMAT_VERSION,
+            "config": self.fingerprint,
+            "sha256": _sha256(data),
+            "progress": asdict(progress),
+        }
+        (directory / "manifest.json").write_text(json.dumps(manifest, indent=1))
+
+    def _manifest(self, path: Path) -> dict[str, Any]:
+        file = path / "manifest.json"
+        try:
+            manifest = json.loads(file.read_text())
+        except (OSError, ValueError) as error:
+            raise UserError.at(
+                file, None, "is missing or damaged; delete this checkpoint"
+            ) from error
+        version = manifest.get("format_version")
+        if version != FORMAT_VERSION:
+            raise UserError.at(
+                file,
+                None,
+                f"has format version {version}, this program reads {FORMAT_VERSION}; "
+                "use the program that wrote it",
+            )
+        if manifest["config"] != self.fingerprint:
+            raise OtherConfigError(
+                f"{path}: was trained with another config; give the config it was "
+                "trained with, or another --output for a new run"
+            )
+        return manifest
+
+
+class OtherConfigError(UserError):
+    """A checkpoint belongs to another config."""
+
+
+def assign(variables: Iterable[Any], values: Arrays) -> None:
+    """Gives Keras variables the values stored under their paths.
+
+    Raises:
+        UserError: a value is missing or has another shape.
+    """
+    for variable in variables:
+        value = values.get(variable.path)
+        if value is None or tuple(value.shape) != tuple(variable.shape):
+            raise UserError(
+                f"the checkpoint does not fit the model: {variable.path} is missing or "
+                "has another shape; it was made by another version of the program"
+            )
+        variable.assign(value)
+
+
+def average(checkpoints: Sequence[Checkpoint], names: Iterable[str]) -> Arrays:
+    """The mean of the named floating-point variables over checkpoints."""
+    averaged = {}
+    for name in names:
+        values = [c.variables[name] for c in checkpoints]
+        mean = np.mean(np.stack(values), axis=0, dtype=np.float64)
+        floating = np.issubdtype(values[0].dtype, np.floating)
+        averaged[name] = mean.astype(values[0].dtype) if floating else values[0]
+    return averaged
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

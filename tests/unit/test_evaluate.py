@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from nlp_speech.errors import UserError
+from nlp_speech.evaluate import evaluate
+from nlp_speech.runtime import load
+
+INPUTS = ["abc", "z", "", "hello"]
+
+
+def test_the_report_has_the_agreed_form(toy_bundle: Path) -> None:
+    model = load(toy_bundle, "saved_model")
+    right = [r.as_text() for r in model(INPUTS)]
+    report = evaluate(model, INPUTS, [*right[:3], "no"], batch_size=2)
+    seconds = report.pop("seconds")
+    assert 0 <= seconds < 60
+    assert report == {
+        "task": "toy",
+        "bundle": "toy_letters/1",
+        "runtime": "saved_model",
+        "examples": 4,
+        "metrics": {"accuracy": 75.0},
+        "signatures": {"accuracy": "toy|v1"},
+    }
+    assert json.loads(json.dumps(report)) == report
+
+
+def test_limit_and_device_variant(toy_bundle: Path) -> None:
+    model = load(toy_bundle, "tflite", variant="float")
+    right = [r.as_text() for r in model(INPUTS)]
+    report = evaluate(model, INPUTS, [*right[:3], "no"], limit=3)
+    assert report["examples"] == 3
+    assert report["metrics"] == {"accuracy": 100.0}
+    assert report["runtime"] == "tflite"
+    assert report["variant"] == "float"
+
+
+def test_wrong_examples(toy_bundle: Path) -> None:
+    model = load(toy_bundle, "tflite")
+    with pytest.raises(UserError, match="2 inputs and 1 references"):
+        evaluate(model, ["a", "b"], ["a"])
+    with pytest.raises(UserError, match="no examples"):
+        evaluate(model, [], [])
+    with pytest.raises(UserError, match="limit must be 1 or more"):
+        evaluate(model, ["a"], ["a"], limit=0)

@@ -1,0 +1,149 @@
+from __future__ import annotations
+
+import math
+import subprocess
+import sys
+from collections import Counter
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nlp_speech import metrics
+from nlp_speech.errors import UserError
+
+words = st.lists(st.sampled_from("a b c d Dog cat".split()), min_size=6, max_size=12)
+pairs = st.lists(st.tuples(words, words), min_size=1, max_size=6)
+
+
+def ngrams(tokens: list[str], n: int) -> Counter[tuple[str, ...]]:
+    return Counter(tuple(tokens[i : i + n]) for i in range(len(tokens) - n + 1))
+
+
+def plain_bleu(answers: list[list[str]], references: list[list[str]]) -> float:
+    """Papineni et al. 2002 with exponential smoothing of counts of zero."""
+    logs, smooth = 0.0, 1.0
+    for n in range(1, 5):
+        right = total = 0
+        for answer, reference in zip(answers, references, strict=True):
+            got = ngrams(answer, n)
+            right += sum((got & ngrams(reference, n)).values())
+            total += sum(got.values())
+        if right == 0:
+            smooth *= 2
+            logs += math.log(1 / (smooth * total))
+        else:
+            logs += math.log(right / total)
+    size, wanted = (sum(map(len, side)) for side in (answers, references))
+    return 100 * math.exp(logs / 4 + min(0.0, 1 - wanted / size))
+
+
+def plain_chrf(answers: list[str], references: list[str]) -> float:
+    """Popovic 2015: F2 of character n-grams to 6, counted without spaces."""
+    precision = recall = 0.0
+    for n in range(1, 7):
+        right = got = wanted = 0
+        for answer, reference in zip(answers, references, strict=True):
+            a = ngrams(list(answer.replace(" ", "")), n)
+            b = ngrams(list(reference.replace(" ", "")), n)
+            right += sum((a & b).values())
+            got += sum(a.values())
+            wanted += sum(b.values())
+        precision += right / got / 6
+        recall += right / wanted / 6
+    if precision + recall == 0:
+        return 0.0
+    return 100 * 5 * precision * recall / (4 * precision + recall)
+
+
+def joined(sides: list[list[str]]) -> list[str]:
+    return [" ".join(side) for side in sides]
+
+
+@given(pairs)
+def test_bleu_is_that_of_its_paper(rows: list[tuple[list[str], list[str]]]) -> None:
+    answers, references = ([row[n] for row in rows] for n in (0, 1))
+    got = metrics.bleu(joined(answers), joined(references)).value
+    if any(set(a) & set(r) for a, r in zip(answers, references, strict=True)):
+        assert got == pytest.approx(plain_bleu(answers, references))
+    else:
+        assert got == 0
+
+
+@given(pairs)
+def test_lowercased_bleu_is_bleu_in_lower_case(
+    rows: list[tuple[list[str], list[str]]],
+) -> None:
+    answers, references = (joined([row[n] for row in rows]) for n in (0, 1))
+    lower = [a.lower() for a in answers], [r.lower() for r in references]
+    got = metrics.bleu_lowercased(answers, references).value
+    assert got == pytest.approx(metrics.bleu(*lower).value)
+
+
+@given(pairs)
+def test_chrf_is_that_of_its_paper(rows: list[tuple[list[str], list[str]]]) -> None:
+    answers, references = (joined([row[n] for row in rows]) for n in (0, 1))
+    got = metrics.chrf(answers, references).value
+    assert got == pytest.approx(plain_chrf(answers, references))
+
+
+def test_bleu_takes_detokenized_text() -> None:
+    reference = ["Ein Hund, der am Strand läuft, bellt."]
+    assert metrics.bleu(reference, reference).value == pytest.approx(100)
+    tokenized = ["Ein Hund , der am Strand läuft , bellt ."]
+    assert metrics.bleu(tokenized, reference).value == pytest.approx(100)
+    assert metrics.chrf(reference, reference).value == pytest.approx(100)
+
+
+def test_case_counts_unless_lowercased() -> None:
+    answers, references = ["ein hund läuft am strand"], ["Ein Hund läuft am Strand"]
+    assert metrics.bleu(answers, references).value < 60
+    lowercased = metrics.bleu_lowercased(answers, references)
+    assert lowercased.value == pytest.approx(100)
+
+
+def test_signatures_tell_what_was_done() -> None:
+    text = ["one two three four"]
+    bleu = metrics.bleu(text, text).signature
+    assert bleu.startswith("nrefs:1|case:mixed|eff:no|tok:13a|smooth:exp|version:")
+    assert "case:lc" in metrics.bleu_lowercased(text, text).signature
+    assert "nc:6|nw:0" in metrics.chrf(text, text).signature
+
+
+def test_exact_match_is_the_share_of_equal_answers() -> None:
+    score = metrics.exact_match(["a", "B", "", "d "], ["a", "b", "", "d"])
+    assert score.value == 50
+    assert score.name == "exact_match"
+
+
+def test_empty_answers_are_scored() -> None:
+    for scorer in (*metrics.TRANSLATION, metrics.exact_match):
+        assert scorer(["", ""], ["one two three four", "five"]).value == 0
+
+
+def test_several_scores_are_plain_data() -> None:
+    text = ["one two three four"]
+    scorers = (*metrics.TRANSLATION, metrics.exact_match)
+    values, signatures = metrics.score(text, text, scorers)
+    names = ["bleu", "chrf", "bleu_lowercased", "exact_match"]
+    assert list(values) == list(signatures) == names
+    assert list(values.values()) == pytest.approx([100] * 4)
+    assert {type(v) for v in values.values()} == {float}
+    assert {type(s) for s in signatures.values()} == {str}
+    assert list(metrics.score(text, text).values) == names[:3]
+
+
+@pytest.mark.parametrize("scorer", [*metrics.TRANSLATION, metrics.exact_match])
+def test_wrong_numbers_of_texts_are_told(scorer: metrics.Scorer) -> None:
+    with pytest.raises(UserError, match="1 answers and 2 references"):
+        scorer(["a"], ["a", "b"])
+    with pytest.raises(UserError, match="nothing to score"):
+        scorer([], [])
+
+
+def test_importing_it_imports_no_metric() -> None:
+    code = "import sys, nlp_speech.metrics; print('sacrebleu' in sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "False"

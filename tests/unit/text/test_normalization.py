@@ -1,0 +1,41 @@
+"""Our own normalization, against the rule written in its docstring."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nlp_speech.text.normalization import normalize
+
+ANY = st.text(st.characters(exclude_categories=()))
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", ""),
+        ("Zwei Hunde.", "Zwei Hunde."),
+        ("a\0b", "a b"),
+        ("\0", " "),
+        ("\ud800a\udfff", "\ufffda\ufffd"),
+        # Two halves that Python did not join are two lone surrogates.
+        ("\ud83d\ude00", "\ufffd\ufffd"),
+        ("\U0001f600\u202e\ufeff\x01", "\U0001f600\u202e\ufeff\x01"),
+    ],
+)
+def test_rule(text: str, expected: str) -> None:
+    assert normalize(text) == expected
+
+
+@given(ANY)
+def test_is_utf8_without_nul_and_idempotent(text: str) -> None:
+    once = normalize(text)
+    assert "\0" not in once
+    assert once.encode("utf-8").decode("utf-8") == once
+    assert normalize(once) == once
+
+
+@given(st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\0")))
+def test_leaves_the_rest_to_sentencepiece(text: str) -> None:
+    assert normalize(text) == text
