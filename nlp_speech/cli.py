@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -235,6 +236,8 @@ def main() -> None:
 def run(function: Callable[[], T]) -> T:
     """Calls `function`; a wrong input ends in one sentence and exit status 1."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    logging.basicConfig(format="%(message)s")
+    logging.getLogger("nlp_speech").setLevel(logging.INFO)
     try:
         return function()
     except UserError as error:

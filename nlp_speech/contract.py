@@ -119,6 +119,10 @@ class TrainingData(Protocol):
         """The number of batches of an epoch."""
         ...
 
+    def left_out(self, epoch: int) -> int:
+        """The examples of an epoch that are too long for every batch."""
+        ...
+
     def dataset(self, epoch: int, start: int = 0) -> tf.data.Dataset:
         """The batches of an epoch from number `start` on, in their one fixed order."""
         ...

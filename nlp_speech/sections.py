@@ -35,7 +35,7 @@ class TokenizerSection(Section):
         default=False, description="the graph tokenizer is silently wrong with it"
     )
     character_coverage: float = Field(
-        default=1.0, gt=0.0, le=1.0, description="share of characters that get a piece"
+        default=1.0, ge=0.98, le=1.0, description="share of characters that get a piece"
     )
     sampling_alpha: float = Field(
         default=0.2,

@@ -119,7 +119,8 @@ def beam_search(
             search stops earlier, and gives the first ones of the same answers.
 
     Returns:
-        The answers. No row depends on what else is in its batch.
+        The answers. No row depends on what else is in its batch, bit for bit without
+        the coverage penalty, whose scores may differ in the last bit.
 
     Raises:
         ValueError: a size is out of range, or `source_lengths` is missing.

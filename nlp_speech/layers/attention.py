@@ -52,7 +52,7 @@ class Attention(keras.layers.Layer):
         Returns:
             [batch, source time, size of the score].
         """
-        return tf.matmul(memory, self.memory_kernel.value)
+        return _project(memory, self.memory_kernel.value)
 
     def call(
         self, query: Tensor, memory: Tensor, keys: Tensor, lengths: Tensor
@@ -80,10 +80,21 @@ class Attention(keras.layers.Layer):
         if self.score == "luong":
             scale = float(query.shape[-1]) ** -0.5
             return tf.matmul(query * scale, keys, transpose_b=True)
-        projected = tf.matmul(query, self.query_kernel.value) + self.bias.value
+        projected = _project(query, self.query_kernel.value) + self.bias.value
         hidden = tf.tanh(projected[:, :, None] + keys[:, None])
-        return tf.squeeze(tf.matmul(hidden, self.vector.value), -1)
+        return tf.squeeze(_project(hidden, self.vector.value), -1)
 
     def get_config(self) -> dict[str, Any]:
         """What is needed to make the layer again."""
         return {**super().get_config(), "score": self.score, "units": self.units}
+
+
+def _project(x: Tensor, kernel: Tensor) -> Tensor:
+    """``x @ kernel`` over the last axis, as one plain matrix product.
+
+    TensorFlow 2.21's oneDNN product of [a, b, c, n] with [n, m] writes out of bounds.
+    """
+    dynamic = tf.shape(x)
+    shape = [size or dynamic[n] for n, size in enumerate(x.shape)]
+    flat = tf.matmul(tf.reshape(x, [-1, x.shape[-1]]), kernel)
+    return tf.reshape(flat, [*shape[:-1], kernel.shape[-1]])

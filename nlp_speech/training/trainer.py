@@ -158,6 +158,11 @@ class _Run:
 
     def _epoch(self) -> None:
         progress = self.progress
+        if left_out := self.data.left_out(progress.epoch):
+            self.reporter.say(
+                f"epoch {progress.epoch}: {left_out} examples are longer than "
+                f"batch.max_length {self.config.batch.max_length} and are left out"
+            )
         start = time.monotonic()
         for batch in self.data.dataset(progress.epoch, progress.batch):
             self._step(batch)

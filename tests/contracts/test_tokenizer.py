@@ -15,6 +15,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from tensorflow_text import tflite_registrar
 
+from nlp_speech.data.parallel import read_lines
+from nlp_speech.data.paths import resolve
 from nlp_speech.sections import TokenizerSection
 from nlp_speech.text.graph import GraphTokenizer
 from nlp_speech.text.normalization import normalize
@@ -140,6 +142,15 @@ def test_round_trip_of_known_text(faces: Faces, data: st.DataObject) -> None:
     assert faces.python.decode(ids) == [wanted]
     assert faces.graph_decode(ids) == [wanted]
     assert faces.python.decode(faces.python.sample([text], 0.1, 1)) == [wanted]
+
+
+def test_faces_agree_on_ordinary_text(faces: Faces) -> None:
+    texts = [" ".join(faces.known)]
+    # Where the data are, on every validation sentence.
+    for language in ("en", "de", "fr", "cs"):
+        path = resolve(f"multi30k/val.{language}.gz")
+        texts += read_lines(path) if path.exists() else [path.name]
+    assert faces.graph_encode(texts) == faces.python.encode(texts)
 
 
 def test_a_batch_is_its_rows(faces: Faces) -> None:

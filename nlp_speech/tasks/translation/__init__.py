@@ -13,6 +13,7 @@ from nlp_speech.data.parallel import ParallelText
 from nlp_speech.data.paths import resolve
 from nlp_speech.errors import UserError
 from nlp_speech.tasks.translation.config import SplitSection, TranslationConfig
+from nlp_speech.text.normalization import normalize
 from nlp_speech.text.tokenizer import EOS, Tokenizer
 
 if TYPE_CHECKING:
@@ -120,7 +121,7 @@ def load_assets(config: TranslationConfig, directory: Path) -> Assets:
 def before(endpoint: str, inputs: Sequence[str], assets: Assets) -> Arrays:
     """Texts as the endpoint takes them: strings, or padded ids and their lengths."""
     if endpoint == SERVER_ENDPOINT:
-        return {"text": np.array([t.encode() for t in inputs], dtype=object)}
+        return {"text": np.array([normalize(t).encode() for t in inputs], dtype=object)}
     limit = assets.max_source_length
     rows = [[*ids[:limit], EOS] for ids in assets.source.encode(inputs)]
     lengths = np.array([len(row) for row in rows], np.int32)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterable
 from pathlib import Path
 
 from nlp_speech.data.encoding import PairEncoder
 from nlp_speech.data.parallel import read_pairs
 from nlp_speech.data.pipeline import PairBatches
+from nlp_speech.files import write_text
 from nlp_speech.sections import TokenizerSection
 from nlp_speech.tasks.translation import Assets, parallel_text, tokenizer_files
 from nlp_speech.tasks.translation.config import TranslationConfig
@@ -18,7 +20,7 @@ from nlp_speech.text.tokenizer import train_tokenizer
 def prepare(config: TranslationConfig, directory: Path) -> None:
     """Trains the vocabularies on the training text and writes them to `directory`.
 
-    The counts of what was read, and of what was left out, go to ``data.json``.
+    The counts of what was read and left out go to ``data.json`` and the log.
     """
     pairs, report = read_pairs(parallel_text(part) for part in config.data.train)
     sources = [source for source, _ in pairs]
@@ -30,8 +32,12 @@ def prepare(config: TranslationConfig, directory: Path) -> None:
     else:
         _train(sources, config.tokenizer, directory / source_file)
         _train(targets, config.tokenizer, directory / target_file)
-    counts = json.dumps({"train": vars(report)}, indent=1)
-    (directory / "data.json").write_text(counts, encoding="utf-8")
+    write_text(directory / "data.json", json.dumps(vars(report), indent=1))
+    logging.getLogger(__name__).info(
+        "%d training pairs; %d with a blank side were left out",
+        report.pairs,
+        report.blank,
+    )
 
 
 def training_data(config: TranslationConfig, assets: Assets, split: str) -> PairBatches:

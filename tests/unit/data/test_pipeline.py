@@ -78,8 +78,8 @@ def test_rows_that_fill_up_are_empty() -> None:
     pair = FlatIds.of([[5, 6]], end=3), FlatIds.of([[7, 8, 9]], end=3)
     data = PairBatches(lambda _: pair, BatchSection(tokens=10, max_length=4), 1)
     (batch,) = arrays(data, 0)
-    assert batch["target"].tolist() == [[7, 8, 9, 3, 0], [0, 0, 0, 0, 0]]
-    assert batch["source"].tolist() == [[5, 6, 3, 0, 0], [0, 0, 0, 0, 0]]
+    assert batch["target"].tolist() == [[7, 8, 9, 3], [0, 0, 0, 0]]
+    assert batch["source"].tolist() == [[5, 6, 3], [0, 0, 0]]
     assert batch["source_lengths"].tolist() == [3, 0]
     assert batch["target_lengths"].tolist() == [4, 0]
 

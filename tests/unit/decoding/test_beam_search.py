@@ -233,20 +233,24 @@ def test_a_beam_of_one_is_greedy(seed: int, longest: int) -> None:
     ),
     st.integers(1, 4),
     st.booleans(),
+    st.sampled_from([0.0, 0.3]),
 )
 @settings(max_examples=25)
 def test_rows_do_not_depend_on_their_batch(
-    seed: int, rows: list[tuple[int, int, int]], beam: int, one: bool
+    seed: int, rows: list[tuple[int, int, int]], beam: int, one: bool, beta: float
 ) -> None:
     toy = Toy(seed, 8)
     codes, max_lengths, lengths = (list(c) for c in zip(*rows, strict=True))
     n_best = 1 if one else None
-    together = run(toy, codes, max_lengths, beam, 1.0, 0.3, lengths, n_best)
+    together = run(toy, codes, max_lengths, beam, 1.0, beta, lengths, n_best)
     for n, (code, longest, length) in enumerate(rows):
-        alone = run(toy, [code], [longest], beam, 1.0, 0.3, [length], n_best)
+        alone = run(toy, [code], [longest], beam, 1.0, beta, [length], n_best)
         size = alone.ids.shape[2]
         np.testing.assert_array_equal(together.lengths[n], alone.lengths[0])
-        np.testing.assert_array_equal(together.scores[n], alone.scores[0])
+        # TensorFlow's logarithm, of the coverage penalty only, rounds differently where
+        # the last elements of a tensor do not fill a vector
+        tolerance = 1e-6 if beta else 0
+        np.testing.assert_allclose(together.scores[n], alone.scores[0], rtol=tolerance)
         np.testing.assert_array_equal(together.ids[n, :, :size], alone.ids[0])
         np.testing.assert_array_equal(
             together.alignment[n, :, :size], alone.alignment[0]

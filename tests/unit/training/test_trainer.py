@@ -1,0 +1,165 @@
+"""The training loop: it learns, resumes exactly and loses nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from nlp_speech.contract import load_training_task
+from nlp_speech.errors import UserError
+from nlp_speech.tasks import translation
+from nlp_speech.tasks.translation import TranslationConfig
+from nlp_speech.training import Interrupted, step, train, trainer
+from nlp_speech.training.checkpoint import Checkpoints
+from nlp_speech.weights import read_arrays
+
+
+def run(config: TranslationConfig, directory: Path, resume: bool = False) -> Path:
+    task = load_training_task("translation")
+    return train(translation, task, config, directory, resume)
+
+
+def variables(directory: Path, update: int) -> dict[str, np.ndarray]:
+    return read_arrays(
+        directory / "checkpoints" / f"update-{update:08d}" / "variables.npz"
+    )
+
+
+def disturb(monkeypatch: pytest.MonkeyPatch, at: int, what: Any) -> None:
+    """Calls `what` before the update with this number."""
+    make_step = step.make_step
+
+    def make(*arguments: Any) -> Any:
+        update, calls = make_step(*arguments), iter(range(10**6))
+
+        def disturbed(batch: Any) -> Any:
+            if next(calls) == at:
+                return what(update, batch)
+            return update(batch)
+
+        return disturbed
+
+    monkeypatch.setattr(trainer, "make_step", make)
+
+
+def log(directory: Path) -> list[dict[str, Any]]:
+    return [json.loads(s) for s in (directory / "log.jsonl").read_text().splitlines()]
+
+
+def test_learns_and_leaves_a_complete_run(
+    small_config: TranslationConfig, tmp_path: Path
+) -> None:
+    directory = tmp_path / "run"
+    weights = run(small_config, directory)
+    assert read_arrays(weights)
+    records = log(directory)
+    assert [r["update"] for r in records] == [4, 8, 12]
+    assert records[-1]["loss"] < records[0]["loss"]
+    assert {"bleu", "chrf", "bleu_lowercased", "exact_match"} <= records[-1].keys()
+    assert (directory / "config.yaml").exists()
+    assert list((directory / "tensorboard").glob("events*"))
+
+
+class Killed(Exception):
+    pass
+
+
+@pytest.mark.parametrize("at", [5, 10])
+def test_a_killed_run_goes_on_bit_for_bit(
+    small_config: TranslationConfig,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    at: int,
+) -> None:
+    undisturbed, killed = tmp_path / "a", tmp_path / "b"
+    run(small_config, undisturbed)
+
+    def kill(update: Any, batch: Any) -> Any:
+        raise Killed
+
+    with monkeypatch.context() as patched:
+        disturb(patched, at, kill)
+        with pytest.raises(Killed):
+            run(small_config, killed)
+    run(small_config, killed, resume=True)
+    expected, found = variables(undisturbed, 12), variables(killed, 12)
+    assert expected.keys() == found.keys()
+    for name, value in expected.items():
+        np.testing.assert_array_equal(found[name], value, err_msg=name)
+
+
+def test_ctrl_c_saves_and_says_how_to_go_on(
+    small_config: TranslationConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(update: Any, batch: Any) -> Any:
+        os.kill(os.getpid(), signal.SIGINT)
+        return update(batch)
+
+    disturb(monkeypatch, 5, interrupt)
+    with pytest.raises(Interrupted, match=r"stopped at update 6 .* --resume"):
+        run(small_config, tmp_path / "run")
+    assert variables(tmp_path / "run", 6)
+
+
+def test_a_non_finite_loss_stops_the_run_and_names_the_batch(
+    small_config: TranslationConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disturb(monkeypatch, 2, lambda update, batch: (float("nan"), 1.0, 1.0))
+    with pytest.raises(UserError, match=r"not finite in epoch 0, batch 2"):
+        run(small_config, tmp_path / "run")
+
+
+def test_resuming_with_another_config_is_refused(
+    small_config: TranslationConfig, tmp_path: Path
+) -> None:
+    run(small_config, tmp_path / "run")
+    changed = small_config.model_copy(update={"seed": 7})
+    with pytest.raises(UserError, match="config has changed"):
+        run(changed, tmp_path / "run", resume=True)
+    with pytest.raises(UserError, match="holds a run already"):
+        run(small_config, tmp_path / "run")
+
+
+def test_a_damaged_checkpoint_falls_back_to_the_one_before(
+    small_config: TranslationConfig, tmp_path: Path, capsys: Any
+) -> None:
+    run(small_config, tmp_path / "run")
+    newest = tmp_path / "run/checkpoints/update-00000012/variables.npz"
+    newest.write_bytes(newest.read_bytes()[:1000])
+    run(small_config, tmp_path / "run", resume=True)
+    err = capsys.readouterr().err
+    assert "is damaged" in err
+    assert "resumed at update 8" in err
+
+
+def test_a_full_disk_while_saving_keeps_the_older_checkpoint(
+    small_config: TranslationConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from nlp_speech.training import checkpoint
+
+    def full(arrays: Any, path: Path) -> None:
+        if "update-00000008" in str(path):
+            raise UserError.at(path, None, "No space left on device")
+        write(arrays, path)
+
+    write = checkpoint.write_arrays
+    monkeypatch.setattr(checkpoint, "write_arrays", full)
+    with pytest.raises(UserError, match="No space left"):
+        run(small_config, tmp_path / "run")
+    assert Checkpoints(tmp_path / "run/checkpoints", "").updates() == [4]
+    assert not list((tmp_path / "run/checkpoints").glob("*.tmp"))
+
+
+def test_early_stopping(small_config: TranslationConfig, tmp_path: Path) -> None:
+    section = small_config.training.model_copy(
+        update={"patience": 1, "learning_rate": 1e-12, "updates": 1000}
+    )
+    config = small_config.model_copy(update={"training": section})
+    run(config, tmp_path / "run")
+    assert log(tmp_path / "run")[-1]["update"] == 8
