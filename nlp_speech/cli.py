@@ -71,6 +71,7 @@ def train(
 
     experiment = read_config(config, overrides or [])
     directory = output or Path("runs") / config.stem
+    _load_tensorflow()
     from nlp_speech import training
 
     task, training_task = (
@@ -93,6 +94,7 @@ def export(
     ] = None,
 ) -> None:
     """Export a run as a bundle that has been verified."""
+    _load_tensorflow()
     from nlp_speech.runs import export_run
 
     typer.echo(export_run(run, output, quantize or [], _say))
@@ -117,9 +119,8 @@ def evaluate(
 ) -> None:
     """Score a bundle on a data set."""
     from nlp_speech.evaluate import evaluate as evaluate_model
-    from nlp_speech.runtime import load
 
-    model = load(bundle, runtime, variant, threads)
+    model = _load(bundle, runtime, variant, threads)
     inputs, references = model.task.references(model.config, split, data or ())
     report = evaluate_model(
         model, inputs, references, batch_size=batch_size, limit=limit
@@ -159,9 +160,7 @@ def predict(
     ] = None,
 ) -> None:
     """Answer the given texts, or standard input line by line."""
-    from nlp_speech.runtime import load
-
-    model = load(bundle, runtime, variant, threads)
+    model = _load(bundle, runtime, variant, threads)
     if attention is not None:
         _draw(model, inputs or [], attention)
         return
@@ -176,6 +175,7 @@ def predict(
 @app.command()
 def verify(bundle: BundlePath, data: DataFiles = None, limit: Limit = None) -> None:
     """Check that Keras, SavedModel and TFLite say the same; exit 1 if not."""
+    _load_tensorflow()
     from nlp_speech.bundle import Bundle
     from nlp_speech.export import verify_bundle
 
@@ -223,6 +223,7 @@ def demo(
     ] = Path("runs/demo"),
 ) -> None:
     """The tour: train, export, verify, translate; no network and no data needed."""
+    _load_tensorflow()
     from nlp_speech.demo import run_demo
 
     run_demo(directory, typer.echo)
@@ -248,6 +249,35 @@ def run(function: Callable[[], T]) -> T:
         # The reader has gone: nobody is left to be told.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     sys.exit(1)
+
+
+def _load(bundle: Path, runtime: str, variant: str, threads: int | None) -> Model:
+    from nlp_speech.runtime import has_tensorflow, load
+
+    if runtime != "tflite" and has_tensorflow():
+        _load_tensorflow()
+    return load(bundle, runtime, variant, threads)
+
+
+def _load_tensorflow() -> None:
+    """Imports TensorFlow without what its libraries print before they can be told."""
+    kept = os.dup(2)
+    silent = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(silent, 2)
+    try:
+        import tensorflow
+        import tensorflow_text  # noqa: F401
+
+        tensorflow.config.list_physical_devices()
+        tensorflow.zeros([])
+    except ImportError as error:
+        raise UserError(
+            f"this needs TensorFlow; pip install 'nlp-speech[train]' ({error})"
+        ) from error
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(silent)
 
 
 def _say(message: str) -> None:

@@ -7,8 +7,6 @@ Layers must therefore have names of their own. No TensorFlow is imported here.
 
 from __future__ import annotations
 
-import os
-import tempfile
 import zipfile
 import zlib
 from collections.abc import Mapping
@@ -18,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nlp_speech.errors import UserError
+from nlp_speech.files import replacing
 
 if TYPE_CHECKING:
     import keras
@@ -59,23 +58,8 @@ def write_arrays(arrays: Mapping[str, np.ndarray], path: Path) -> None:
     Raises:
         UserError: the file cannot be written.
     """
-    temporary: str | None = None
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".weights-")
-        with os.fdopen(handle, "wb") as file:
-            np.savez(file, **dict(arrays))  # pyright: ignore[reportArgumentType]
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except OSError as error:
-        raise UserError.at(
-            path, None, f"the weights could not be written ({error.strerror or error})"
-        ) from error
-    finally:
-        if temporary is not None:
-            Path(temporary).unlink(missing_ok=True)
+    with replacing(path) as file:
+        np.savez(file, **dict(arrays))  # pyright: ignore[reportArgumentType]
 
 
 def read_arrays(path: Path) -> dict[str, np.ndarray]:

@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import io
-import os
 import re
-import tempfile
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
@@ -21,6 +19,7 @@ import numpy as np
 import sentencepiece
 
 from nlp_speech.errors import UserError
+from nlp_speech.files import replacing
 from nlp_speech.sections import TokenizerSection
 from nlp_speech.text.normalization import normalize
 
@@ -184,23 +183,8 @@ class Tokenizer:
         Raises:
             UserError: the file cannot be written.
         """
-        temporary: str | None = None
-        try:
-            handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".vocabulary-")
-            with os.fdopen(handle, "wb") as file:
-                file.write(self.model_bytes)
-                file.flush()
-                os.fsync(file.fileno())
-            os.chmod(temporary, 0o644)
-            os.replace(temporary, path)
-        except OSError as error:
-            reason = error.strerror or str(error)
-            raise UserError.at(
-                path, None, f"the vocabulary could not be written ({reason})"
-            ) from error
-        finally:
-            if temporary is not None:
-                Path(temporary).unlink(missing_ok=True)
+        with replacing(path) as file:
+            file.write(self.model_bytes)
 
     @classmethod
     def load(cls, path: Path) -> Tokenizer:

@@ -19,7 +19,7 @@ Batch = dict[str, Any]
 def make_optimizer(section: TrainingSection) -> keras.optimizers.Optimizer:
     """Adam (Kingma and Ba 2015) with the config's schedule."""
     rate: Any = WarmupDecay(section)
-    return keras.optimizers.Adam(rate, beta_2=section.beta_2, epsilon=1e-9)
+    return keras.optimizers.Adam(rate, beta_2=section.beta_2, epsilon=1e-9, name="adam")
 
 
 def make_step(

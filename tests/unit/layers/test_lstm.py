@@ -85,7 +85,8 @@ def gradients(layer: Any, x: np.ndarray, **how: Any) -> list[np.ndarray]:
         loss = tf.reduce_sum(tf.sin(outputs * mask) + 0.1 * (outputs * mask) ** 2)
         loss += tf.reduce_sum(h * h) + tf.reduce_sum(tf.cos(c))
     sources = [inputs, *(w.value for w in layer.trainable_weights)]
-    return [g.numpy() for g in tape.gradient(loss, sources)]
+    found: Any = tape.gradient(loss, sources)
+    return [g.numpy() for g in found]
 
 
 @pytest.mark.parametrize("lengths", [[7, 7, 7, 7], [7, 3, 0, 5]])
@@ -182,7 +183,7 @@ def test_saved_in_a_keras_file(tmp_path: Any) -> None:
     inputs = keras.Input((None, FEATURES))
     model = keras.Model(inputs, LSTM(UNITS)(inputs))
     model.save(tmp_path / "model.keras")
-    again = keras.models.load_model(tmp_path / "model.keras")
+    again: Any = keras.models.load_model(tmp_path / "model.keras")
     x = np.random.default_rng(9).normal(size=(2, 5, FEATURES)).astype(np.float32)
     assert isinstance(again.layers[1], LSTM)
     np.testing.assert_array_equal(model(x), again(x))

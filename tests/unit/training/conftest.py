@@ -10,11 +10,9 @@ import pytest
 
 from nlp_speech.tasks.translation import TranslationConfig
 
-ENGLISH = (
-    "one two three four five six seven eight nine ten red green blue old new".split()
-)
+ENGLISH = "one two three four five six seven eight nine ten red green blue old new"
 GERMAN = "eins zwei drei vier fünf sechs sieben acht neun zehn rot grün blau alt neu"
-WORDS = list(zip(ENGLISH, GERMAN.split(), strict=True))
+WORDS = list(zip(ENGLISH.split(), GERMAN.split(), strict=True))
 
 
 def write_pairs(directory: Path, name: str, count: int, seed: int) -> dict[str, str]:

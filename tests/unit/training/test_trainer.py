@@ -11,9 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from nlp_speech.contract import load_training_task
+from nlp_speech.contract import load_task, load_training_task
 from nlp_speech.errors import UserError
-from nlp_speech.tasks import translation
 from nlp_speech.tasks.translation import TranslationConfig
 from nlp_speech.training import Interrupted, step, train, trainer
 from nlp_speech.training.checkpoint import Checkpoints
@@ -21,8 +20,8 @@ from nlp_speech.weights import read_arrays
 
 
 def run(config: TranslationConfig, directory: Path, resume: bool = False) -> Path:
-    task = load_training_task("translation")
-    return train(translation, task, config, directory, resume)
+    task, training_task = load_task("translation"), load_training_task("translation")
+    return train(task, training_task, config, directory, resume)
 
 
 def variables(directory: Path, update: int) -> dict[str, np.ndarray]:
