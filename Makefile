@@ -44,7 +44,7 @@ format: $(STAMP)  ## let ruff put things right
 	$(BIN)/ruff format .
 
 benchmark: $(STAMP)  ## the measurements; quiet machine, please
-	$(BIN)/python -m pytest -m benchmark -s $(PYTEST_ARGS)
+	for script in tests/benchmarks/bench_*.py; do $(BIN)/python $$script || exit; done
 
 clean:  ## remove .venv and caches; runs and data stay
 	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis

@@ -30,10 +30,12 @@ CARD_FILE = "README.md"
 WEIGHTS_PREFIX = "variables/variables"
 SAVED_MODEL_FILE = "saved_model.pb"
 
+TEXT_VARIANT = "text"
 VARIANT_FILES = {
     "dynamic": "model.tflite",
     "float": "model.float.tflite",
     "float16": "model.float16.tflite",
+    TEXT_VARIANT: "model.text.tflite",
 }
 """The device file of each variant: what is done to the weights, and its name."""
 

@@ -29,7 +29,7 @@ app = typer.Typer(
 
 BundlePath = Annotated[Path, typer.Argument(metavar="BUNDLE", show_default=False)]
 Runtime = Annotated[str, typer.Option(help="keras, saved_model, tflite or auto")]
-Variant = Annotated[str, typer.Option(help="device file: dynamic, float, float16")]
+Variant = Annotated[str, typer.Option(help="dynamic, float, float16 or text")]
 BatchSize = Annotated[int, typer.Option(min=1, help="inputs run together at most")]
 Threads = Annotated[int | None, typer.Option(min=1, help="threads at most")]
 Limit = Annotated[int | None, typer.Option(min=1, help="the first so many examples")]
@@ -92,12 +92,17 @@ def export(
         list[str] | None,
         typer.Option(help="device files: float, float16, dynamic (repeat for several)"),
     ] = None,
+    text_to_text: Annotated[
+        bool, typer.Option(help="also a device file from strings to strings")
+    ] = False,
 ) -> None:
     """Export a run as a bundle that has been verified."""
     _load_tensorflow()
     from nlp_speech.runs import export_run
 
-    typer.echo(export_run(run, output, quantize or [], _say))
+    overrides = [f"export.quantize=[{', '.join(quantize)}]"] if quantize else []
+    overrides += ["export.text_to_text=true"] if text_to_text else []
+    typer.echo(export_run(run, output, overrides, _say))
 
 
 @app.command()
@@ -254,13 +259,16 @@ def run(function: Callable[[], T]) -> T:
 def _load(bundle: Path, runtime: str, variant: str, threads: int | None) -> Model:
     from nlp_speech.runtime import has_tensorflow, load
 
-    if runtime != "tflite" and has_tensorflow():
-        _load_tensorflow()
+    if (runtime != "tflite" or variant == "text") and has_tensorflow():
+        _load_tensorflow(threads)
     return load(bundle, runtime, variant, threads)
 
 
-def _load_tensorflow() -> None:
-    """Imports TensorFlow without what its libraries print before they can be told."""
+def _load_tensorflow(threads: int | None = None) -> None:
+    """Imports TensorFlow without what its libraries print before they can be told.
+
+    The number of threads is fixed with its first use, which is here.
+    """
     kept = os.dup(2)
     silent = os.open(os.devnull, os.O_WRONLY)
     os.dup2(silent, 2)
@@ -268,6 +276,9 @@ def _load_tensorflow() -> None:
         import tensorflow
         import tensorflow_text  # noqa: F401
 
+        from nlp_speech.runtime.saved_model import limit_threads
+
+        limit_threads(threads)
         tensorflow.config.list_physical_devices()
         tensorflow.zeros([])
     except ImportError as error:
@@ -299,7 +310,9 @@ def _print(text: str, result: Any, as_json: bool, n_best: int) -> None:
     if warning:
         _say(f"warning: {text[:40]!r}...: {warning}")
     if as_json:
-        record = {"input": text, **result.as_dict()}
+        # An argument that is not UTF-8 has lone surrogates, which cannot be printed.
+        shown = text.encode("utf-8", "replace").decode("utf-8")
+        record = {"input": shown, **result.as_dict()}
         record["n_best"] = record["n_best"][:n_best]
         typer.echo(json.dumps(record, ensure_ascii=False))
     elif n_best > 1:

@@ -34,11 +34,14 @@ class Endpoint:
         signature: the server's inputs, a `tf.TensorSpec` each; any batch size.
         device_signature: the device's inputs (batch size 1), or None if the endpoint
             stays on the server.
+        text_operators: whether it needs the operators of tensorflow-text on the device:
+            then it goes into a file of its own, and not to the server.
     """
 
     function: Callable[..., dict[str, Any]]
     signature: Mapping[str, Any]
     device_signature: Mapping[str, Any] | None = None
+    text_operators: bool = False
 
 
 class Predictor(Protocol):
@@ -72,13 +75,15 @@ class Task(Protocol):
     """The light side of a task: ``nlp_speech.tasks.<name>``, no TensorFlow.
 
     `SERVER_ENDPOINT` takes what a user has (strings, samples); `DEVICE_ENDPOINT` takes
-    what the host side of a device prepares (ids, samples).
+    what the host side of a device prepares (ids, samples); `TEXT_ENDPOINT`, if there is
+    one, takes strings on a device that has the operators of tensorflow-text.
     """
 
     NAME: str
     Config: type[Any]
     SERVER_ENDPOINT: str
     DEVICE_ENDPOINT: str
+    TEXT_ENDPOINT: str | None
     METRIC: str
 
     def load_assets(self, config: Any, directory: Path) -> Any:

@@ -15,14 +15,14 @@ from nlp_speech.weights import load_weights
 
 
 def export_run(
-    run: Path, output: Path, quantize: Sequence[str], say: Callable[[str], None]
+    run: Path, output: Path, overrides: Sequence[str], say: Callable[[str], None]
 ) -> Path:
     """Exports the averaged weights of a run as the next version of a bundle.
 
     Args:
         run: the run's directory.
         output: the directory of the bundle's name.
-        quantize: device files wanted, or none for those the config names.
+        overrides: changes to the run's config, such as ``export.text_to_text=true``.
         say: told what is being done, a line each.
 
     Returns:
@@ -31,7 +31,6 @@ def export_run(
     Raises:
         UserError: the run is not finished, or the bundle fails verification.
     """
-    overrides = [f"export.quantize=[{', '.join(quantize)}]"] if quantize else []
     weights = run / "weights.npz"
     if not weights.exists():
         raise UserError(

@@ -29,8 +29,9 @@ def write_starter(task: str, directory: Path) -> Path:
     """
     light = load_task(task)
     config = directory / f"{task}.yaml"
-    if config.exists():
-        raise UserError.at(config, None, "is there already; give another directory")
+    for path in (config, directory / "data"):
+        if path.exists():
+            raise UserError.at(path, None, "is there already; give another directory")
     data = write_sample(task, directory / "data")
     values = yaml.safe_load(sample_config(task, data))
     write_text(config, template(light.Config, values))

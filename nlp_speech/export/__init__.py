@@ -20,6 +20,7 @@ from nlp_speech.bundle import (
     METRICS_FILE,
     RESERVED_NAMES,
     SAMPLES_FILE,
+    TEXT_VARIANT,
     VARIANT_FILES,
     Bundle,
     file_digests,
@@ -95,10 +96,10 @@ def export_bundle(
             disk is full; nothing is left in `destination` then.
     """
     destination = Path(destination)
-    if config.export.text_to_text:
+    if config.export.text_to_text and task.TEXT_ENDPOINT is None:
         raise UserError(
-            "export.text_to_text: text-to-text device files cannot be made yet; set it "
-            "to false"
+            f"export.text_to_text: {task.NAME} has no text-to-text endpoint; set it to "
+            "false"
         )
     with _scratch(destination) as scratch:
         directory = scratch / "bundle"
@@ -211,6 +212,8 @@ def _write_model(
     files = {
         name: directory / VARIANT_FILES[name] for name in job.config.export.quantize
     }
+    if job.config.export.text_to_text:
+        files[TEXT_VARIANT] = directory / VARIANT_FILES[TEXT_VARIANT]
     # The float file proves the conversion right even where it is not kept.
     files.setdefault("float", scratch / VARIANT_FILES["float"])
     say(f"converting for the device: {', '.join(files)}")
@@ -226,6 +229,8 @@ def _copy_assets(source: Path, directory: Path) -> list[str]:
         raise UserError.at(source, None, "there is no such directory of assets")
     names: list[str] = []
     for path in sorted(source.iterdir()):
+        if path.name.startswith("."):
+            continue
         if path.name in RESERVED_NAMES or not path.is_file():
             raise UserError.at(
                 path,

@@ -6,7 +6,7 @@ in any signature, does not convert to built-in device operations.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +15,7 @@ import keras
 import tensorflow as tf
 
 from nlp_speech.contract import Endpoint
+from nlp_speech.runtime.keras import traced
 from nlp_speech.weights import weights_by_path
 
 if TYPE_CHECKING:
@@ -42,12 +43,10 @@ def write_saved_model(
     holder = tf.Module()
     holder.resources = [model]  # pyright: ignore[reportAttributeAccessIssue]
     archive.track(holder)
-    for endpoint in endpoints.values():
-        for resource in trackables(endpoint.function):
-            if not isinstance(resource, keras.layers.Layer):
-                archive.track(resource)
+    _track(archive, endpoints)
+    served = [name for name in endpoints if not endpoints[name].text_operators]
     # The first one is what the archive makes the default.
-    for name in sorted(endpoints, key=lambda n: (n != default, n)):
+    for name in sorted(served, key=lambda n: (n != default, n)):
         endpoint = endpoints[name]
         function = traced(endpoint.function, endpoint.signature)
         archive.add_endpoint(name, function)
@@ -68,6 +67,7 @@ def write_device_model(
         The names of the endpoints written; nothing is written if there are none.
     """
     archive = _archive(model)
+    _track(archive, endpoints)
     names = [n for n in sorted(endpoints) if endpoints[n].device_signature is not None]
     for name in names:
         endpoint = endpoints[name]
@@ -78,29 +78,19 @@ def write_device_model(
     return names
 
 
+def _track(archive: Any, endpoints: Mapping[str, Endpoint]) -> None:
+    """Keeps what the endpoints hold besides the model: tokenizers."""
+    for endpoint in endpoints.values():
+        for resource in trackables(endpoint.function):
+            if not isinstance(resource, keras.layers.Layer):
+                archive.track(resource)
+
+
 def _archive(model: keras.Model) -> Any:
     archive: Any = keras.export.ExportArchive()
     variables = [variable.value for variable in weights_by_path(model).values()]
     archive.add_variable_collection("weights", variables)
     return archive
-
-
-def traced(
-    function: Callable[..., dict[str, Any]], signature: Mapping[str, Any]
-) -> Any:
-    """`function` as a graph of exactly the tensors of `signature`, by keyword."""
-
-    def call(**tensors: Any) -> dict[str, Any]:
-        outputs = function(**tensors)
-        return {name: tf.identity(value, name=name) for name, value in outputs.items()}
-
-    graph = tf.function(call, autograph=False)
-    specs = {
-        name: tf.TensorSpec(spec.shape, spec.dtype, name=name)
-        for name, spec in signature.items()
-    }
-    graph.get_concrete_function(**specs)
-    return graph
 
 
 def trackables(function: Any) -> Iterator[Trackable]:

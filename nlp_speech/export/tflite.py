@@ -10,7 +10,7 @@ import keras
 import tensorflow as tf
 from tensorflow.lite.python import schema_py_generated as schema
 
-from nlp_speech.bundle import VARIANT_FILES, Bundle
+from nlp_speech.bundle import TEXT_VARIANT, VARIANT_FILES, Bundle
 from nlp_speech.contract import Endpoint, load_training_task
 from nlp_speech.errors import UserError
 from nlp_speech.export.saved_model import write_device_model
@@ -20,6 +20,12 @@ FORBIDDEN_OPERATORS = frozenset(
     {"CUSTOM", "READ_VARIABLE", "ASSIGN_VARIABLE", "VAR_HANDLE"}
 )
 """Operations that the stock interpreter lacks, or that show a file without weights."""
+
+TEXT_OPERATORS = (
+    "CUSTOM:TFText>FastSentencepieceTokenize",
+    "CUSTOM:TFText>FastSentencepieceDetokenize",
+)
+"""What a text-to-text file may hold besides."""
 
 
 def write_device_files(
@@ -33,21 +39,29 @@ def write_device_files(
     Args:
         model: with its weights created.
         endpoints: those without a device signature are left out.
-        files: where to write each variant (``dynamic``, ``float``, ``float16``).
+        files: where to write each variant (``dynamic``, ``float``, ``float16``,
+            ``text``).
         scratch: an empty directory for the archive that is converted.
 
     Returns:
-        The names of the endpoints in the files; no file is written if there are none.
+        The names of the endpoints in the files of built-in operations; no such file is
+        written if there are none.
 
     Raises:
         UserError: the endpoints do not convert to built-in operations.
     """
-    archive = scratch / "device"
-    names = write_device_model(model, endpoints, archive)
-    if names:
-        for variant, path in files.items():
-            content = convert(archive, names, variant)
-            check_operators(content, path.name)
+    plain = {n: e for n, e in endpoints.items() if not e.text_operators}
+    text = {n: e for n, e in endpoints.items() if e.text_operators}
+    archives = {"device": scratch / "device", TEXT_VARIANT: scratch / TEXT_VARIANT}
+    names = write_device_model(model, plain, archives["device"])
+    text_names = write_device_model(model, text, archives[TEXT_VARIANT])
+    for variant, path in files.items():
+        with_text = variant == TEXT_VARIANT
+        signatures = text_names if with_text else names
+        if signatures:
+            archive = archives[TEXT_VARIANT if with_text else "device"]
+            content = convert(archive, signatures, variant)
+            check_operators(content, path.name, TEXT_OPERATORS if with_text else ())
             path.write_bytes(content)
     return names
 
@@ -59,7 +73,8 @@ def convert(archive: Path, names: list[str], variant: str) -> bytes:
         archive: what `write_device_model` wrote.
         names: its signatures.
         variant: ``float``; ``dynamic``, weights of 8 bits and computation in float; or
-            ``float16``, weights of 16 bits.
+            ``float16``, weights of 16 bits; or ``text``, as ``dynamic`` with the
+            operators of tensorflow-text.
 
     Raises:
         UserError: an operation has no built-in equivalent.
@@ -69,6 +84,7 @@ def convert(archive: Path, names: list[str], variant: str) -> bytes:
         str(archive), signature_keys=list(names)
     )
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
+    converter.allow_custom_ops = variant == TEXT_VARIANT
     if variant != "float":
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
     if variant == "float16":
@@ -87,18 +103,21 @@ def convert(archive: Path, names: list[str], variant: str) -> bytes:
         ) from error
 
 
-def check_operators(content: bytes, name: str) -> None:
+def check_operators(content: bytes, name: str, allowed: Sequence[str] = ()) -> None:
     """Refuses a device file that the stock interpreter could not run, or run rightly.
 
     Args:
         content: the file.
         name: what to call it in the message.
+        allowed: custom operations that it may hold.
 
     Raises:
-        UserError: it holds a Flex, custom or variable operation.
+        UserError: it holds another Flex, custom or variable operation.
     """
     wrong = sorted(
-        o for o in operators(content) if o.split(":")[0] in FORBIDDEN_OPERATORS
+        o
+        for o in operators(content).difference(allowed)
+        if o.split(":")[0] in FORBIDDEN_OPERATORS
     )
     if wrong:
         raise UserError(

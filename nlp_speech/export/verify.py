@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from nlp_speech.bundle import VARIANT_FILES, Bundle
+from nlp_speech.bundle import TEXT_VARIANT, VARIANT_FILES, Bundle
 from nlp_speech.contract import Predictor
 from nlp_speech.errors import UserError
 from nlp_speech.export.tflite import convert_bundle
@@ -203,8 +203,10 @@ def _checks(
     yield _check(keras, server, truth)
     yield _check(keras, device, truth)
     for variant, path in files.items():
-        model = _finite(Model(bundle, LiteRTPredictor(path), variant))
-        yield _check(model, device, truth)
+        with_text = variant == TEXT_VARIANT
+        predictor = LiteRTPredictor(path, text_operators=with_text)
+        model = _finite(Model(bundle, predictor, variant))
+        yield _check(model, model.endpoint, truth)
 
 
 def _finite(model: Model) -> Model:

@@ -92,7 +92,8 @@ class Attention(keras.layers.Layer):
 def _project(x: Tensor, kernel: Tensor) -> Tensor:
     """``x @ kernel`` over the last axis, as one plain matrix product.
 
-    TensorFlow 2.21's oneDNN product of [a, b, c, n] with [n, m] writes out of bounds.
+    TensorFlow 2.21's oneDNN product of [a, 1, c, n] with [n, m], broadcast, reads what
+    it should not: it is silently wrong, and may crash.
     """
     dynamic = tf.shape(x)
     shape = [size or dynamic[n] for n, size in enumerate(x.shape)]

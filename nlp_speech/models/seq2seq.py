@@ -7,6 +7,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from nlp_speech.decoding import log_softmax
 from nlp_speech.layers import TimeDropout
 from nlp_speech.models.decoder import Decoder, Memory, State
 from nlp_speech.models.encoder import Encoder
@@ -130,7 +131,7 @@ class Seq2Seq(keras.Model):
         """
         embedded = self._embed(self.target_table, ids)
         output, weights, state = self.decoder.step(embedded, state, memory)
-        return tf.nn.log_softmax(self._logits(output)), weights, state
+        return log_softmax(self._logits(output)), weights, state
 
     def _embed(self, table: Any, ids: Tensor) -> Tensor:
         return tf.gather(table.value, ids) * self.embedding_units**0.5

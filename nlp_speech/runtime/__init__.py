@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from nlp_speech.bundle import SAVED_MODEL_FILE, Bundle
+from nlp_speech.bundle import SAVED_MODEL_FILE, TEXT_VARIANT, Bundle
 from nlp_speech.contract import Predictor, Task
 from nlp_speech.errors import UserError
 
@@ -65,6 +65,8 @@ class Model:
     @property
     def endpoint(self) -> str:
         """The endpoint run when none is asked for."""
+        if self.variant == TEXT_VARIANT and self.task.TEXT_ENDPOINT is not None:
+            return self.task.TEXT_ENDPOINT
         on_device = self.runtime == "tflite"
         return self.task.DEVICE_ENDPOINT if on_device else self.task.SERVER_ENDPOINT
 
@@ -148,7 +150,7 @@ def load(
         path: a version directory, or the directory of a name: then its newest version.
         runtime: ``keras``, ``saved_model``, ``tflite``, or ``auto``: the SavedModel if
             TensorFlow is installed and the device file otherwise.
-        variant: which device file: ``dynamic``, ``float`` or ``float16``.
+        variant: which device file: ``dynamic``, ``float``, ``float16`` or ``text``.
         threads: threads at most, or None for the runtime's own choice.
 
     Returns:
@@ -177,7 +179,8 @@ def _load_runtime(
         from nlp_speech.runtime.litert import LiteRTPredictor
 
         file = bundle.device_file(variant)
-        return Model(bundle, LiteRTPredictor(file, threads), variant)
+        predictor = LiteRTPredictor(file, threads, variant == TEXT_VARIANT)
+        return Model(bundle, predictor, variant)
     if not has_tensorflow():
         raise UserError(
             f"runtime {runtime!r} needs TensorFlow; pip install 'nlp-speech[train]' or "

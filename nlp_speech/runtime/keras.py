@@ -40,7 +40,7 @@ class KerasPredictor:
         """Wraps the endpoints; see the class."""
         limit_threads(threads)
         self._functions: dict[str, Callable[..., Any]] = {
-            name: endpoint.function if eager else traced(endpoint.function)
+            name: endpoint.function if eager else _graph(endpoint)
             for name, endpoint in endpoints.items()
         }
         self._signatures = {n: dict(e.signature) for n, e in endpoints.items()}
@@ -83,13 +83,26 @@ class KerasPredictor:
         return {name: value.numpy() for name, value in outputs.items()}
 
 
-def traced(function: Callable[..., dict[str, Any]]) -> Any:
-    """`function` as a graph of its keyword tensors, the same for all lengths."""
+def _graph(endpoint: Endpoint) -> Callable[..., Any]:
+    return traced(endpoint.function, endpoint.signature)
+
+
+def traced(
+    function: Callable[..., dict[str, Any]], signature: Mapping[str, Any]
+) -> Any:
+    """`function` as a graph of exactly the tensors of `signature`, by keyword."""
 
     def call(**tensors: Any) -> dict[str, Any]:
-        return function(**tensors)
+        outputs = function(**tensors)
+        return {name: tf.identity(value, name=name) for name, value in outputs.items()}
 
-    return tf.function(call, autograph=False, reduce_retracing=True)
+    graph = tf.function(call, autograph=False)
+    specs = {
+        name: tf.TensorSpec(spec.shape, spec.dtype, name=name)
+        for name, spec in signature.items()
+    }
+    graph.get_concrete_function(**specs)
+    return graph
 
 
 def restore_model(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,8 @@ class LiteRTPredictor:
     Args:
         path: the device file.
         threads: threads of the interpreter, or None for its own choice.
+        text_operators: whether the file needs those of tensorflow-text, which imports
+            TensorFlow.
 
     Raises:
         UserError: LiteRT cannot read the file.
@@ -26,12 +29,13 @@ class LiteRTPredictor:
     runtime = "tflite"
     max_batch_size: int | None = 1
 
-    def __init__(self, path: Path, threads: int | None = None) -> None:
+    def __init__(
+        self, path: Path, threads: int | None = None, text_operators: bool = False
+    ) -> None:
         """Opens the file; see the class."""
-        from ai_edge_litert.interpreter import Interpreter
-
+        interpreter = _with_text_operators() if text_operators else _plain()
         try:
-            self._interpreter = Interpreter(model_path=str(path), num_threads=threads)
+            self._interpreter = interpreter(model_path=str(path), num_threads=threads)
         except (ValueError, RuntimeError) as error:
             raise UserError.at(
                 path, None, f"LiteRT cannot read this file ({_first_line(error)})"
@@ -94,3 +98,23 @@ class LiteRTPredictor:
 
 def _first_line(error: Exception) -> str:
     return (str(error).splitlines() or [type(error).__name__])[0]
+
+
+def _plain() -> Any:
+    from ai_edge_litert.interpreter import Interpreter
+
+    return Interpreter
+
+
+def _with_text_operators() -> Any:
+    from ai_edge_litert.interpreter import InterpreterWithCustomOps
+
+    try:
+        from tensorflow_text import tflite_registrar
+    except ImportError as error:
+        raise UserError(
+            "a text-to-text file needs tensorflow-text; pip install "
+            "'nlp-speech[train]', or use variant 'dynamic'"
+        ) from error
+    operators = tflite_registrar.SELECT_TFTEXT_OPS
+    return partial(InterpreterWithCustomOps, custom_op_registerers=operators)

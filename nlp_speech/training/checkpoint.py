@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -119,14 +120,24 @@ class Checkpoints:
         progress.best = [(float(s), int(u)) for s, u in progress.best]
         return Checkpoint(progress, read_arrays(data))
 
-    def newest(self, warn: Any) -> Checkpoint | None:
-        """The newest intact checkpoint; `warn` is told of damaged ones passed over."""
-        for update in reversed(self.updates()):
+    def newest(self, warn: Callable[[str], None]) -> Checkpoint | None:
+        """The newest intact checkpoint, or None if there are none at all.
+
+        Args:
+            warn: told of each damaged checkpoint that is passed over.
+
+        Raises:
+            UserError: the checkpoints are of another config, or none is intact.
+        """
+        updates = self.updates()
+        for update in reversed(updates):
             try:
                 return self.load(update)
             except OtherConfigError:
                 raise
             except UserError as error:
+                if update == updates[0]:
+                    raise
                 warn(f"{error}; falling back to the one before")
         return None
 
@@ -143,7 +154,8 @@ class Checkpoints:
         self, directory: Path, progress: Progress, variables: Iterable[Any]
     ) -> None:
         data = directory / "variables.npz"
-        write_arrays({v.path: np.asarray(v.value) for v in variables}, data)
+        named = variables_by_path(variables)
+        write_arrays({n: np.asarray(v.value) for n, v in named.items()}, data)
         manifest = {
             "format_version": FORMAT_VERSION,
             "config": self.fingerprint,
@@ -180,17 +192,35 @@ class OtherConfigError(UserError):
     """A checkpoint belongs to another config."""
 
 
+def variables_by_path(variables: Iterable[Any]) -> dict[str, Any]:
+    """Keras variables by a path that is the same in every process.
+
+    Keras numbers unnamed random generators over all models that a process has made;
+    here they are numbered over `variables`.
+    """
+    found: dict[str, Any] = {}
+    generators = 0
+    for variable in variables:
+        path = str(variable.path)
+        if match := re.match(r"seed_generator(_\d+)?/", path):
+            number = f"_{generators}" if generators else ""
+            path = f"seed_generator{number}/{path[match.end() :]}"
+            generators += 1
+        found[path] = variable
+    return found
+
+
 def assign(variables: Iterable[Any], values: Arrays) -> None:
     """Gives Keras variables the values stored under their paths.
 
     Raises:
         UserError: a value is missing or has another shape.
     """
-    for variable in variables:
-        value = values.get(variable.path)
+    for path, variable in variables_by_path(variables).items():
+        value = values.get(path)
         if value is None or tuple(value.shape) != tuple(variable.shape):
             raise UserError(
-                f"the checkpoint does not fit the model: {variable.path} is missing or "
+                f"the checkpoint does not fit the model: {path} is missing or "
                 "has another shape; it was made by another version of the program"
             )
         variable.assign(value)

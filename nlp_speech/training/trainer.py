@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import shutil
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -24,6 +25,7 @@ from nlp_speech.training.checkpoint import (
     Progress,
     assign,
     average,
+    variables_by_path,
 )
 from nlp_speech.training.progress import Reporter
 from nlp_speech.training.step import make_loss, make_optimizer, make_step
@@ -60,6 +62,13 @@ def train(
         UserError: the directory is in use, the config has changed, or the data are bad.
         Interrupted: SIGINT or SIGTERM came; a checkpoint was saved.
     """
+    with _no_false_start(directory):
+        return _train(task, training_task, config, directory, resume)
+
+
+def _train(
+    task: Task, training_task: TrainingTask, config: Any, directory: Path, resume: bool
+) -> Path:
     fingerprint = _open_directory(config, directory, resume)
     keras.utils.set_random_seed(config.seed)
     assets_directory = directory / "assets"
@@ -134,7 +143,7 @@ class _Run:
     def use_average(self) -> None:
         """Gives the model the mean of its best checkpoints, if that scores better."""
         best = [u for _, u in self.progress.best]
-        names = [v.path for v in self.model.variables]
+        names = list(variables_by_path(self.model.variables))
         loaded = [self.checkpoints.load(update) for update in best]
         averaged = average(loaded, names)
         assign(self.model.variables, averaged)
@@ -182,8 +191,8 @@ class _Run:
         if not (math.isfinite(total) and math.isfinite(norm)):
             raise UserError(
                 f"the loss is not finite in epoch {progress.epoch}, batch "
-                f"{progress.batch} (update {progress.update + 1}); lower "
-                "training.learning_rate and continue with --resume"
+                f"{progress.batch} (update {progress.update + 1}); start a new run "
+                "with a lower training.learning_rate and another --output"
             )
         progress.update += 1
         progress.batch += 1
@@ -256,6 +265,33 @@ def _open_directory(config: Any, directory: Path, resume: bool) -> str:
         directory.mkdir(parents=True, exist_ok=True)
         file.write_text(text, encoding="utf-8")
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+@contextmanager
+def _no_false_start(directory: Path) -> Iterator[None]:
+    """Takes away what a run wrote if it fails before its first checkpoint.
+
+    The config may then be put right and the run begun again under the same name.
+    """
+    before = set(directory.iterdir()) if directory.is_dir() else None
+    try:
+        yield
+    except BaseException:
+        if not any((directory / "checkpoints").glob("update-*")):
+            _take_away(directory, before)
+        raise
+
+
+def _take_away(directory: Path, before: set[Path] | None) -> None:
+    """Deletes what is in a directory now and was not before (None: the whole)."""
+    if before is None:
+        shutil.rmtree(directory, ignore_errors=True)
+        return
+    for path in set(directory.iterdir()) - before:
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink()
 
 
 @contextmanager

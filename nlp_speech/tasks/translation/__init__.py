@@ -23,6 +23,7 @@ NAME = "translation"
 Config = TranslationConfig
 SERVER_ENDPOINT = "translate"
 DEVICE_ENDPOINT = "translate_ids"
+TEXT_ENDPOINT = "translate_text"
 METRIC = "bleu"
 
 # The search fills the slots for which it found nothing with a score far below this.
@@ -120,7 +121,7 @@ def load_assets(config: TranslationConfig, directory: Path) -> Assets:
 
 def before(endpoint: str, inputs: Sequence[str], assets: Assets) -> Arrays:
     """Texts as the endpoint takes them: strings, or padded ids and their lengths."""
-    if endpoint == SERVER_ENDPOINT:
+    if endpoint in (SERVER_ENDPOINT, TEXT_ENDPOINT):
         return {"text": np.array([normalize(t).encode() for t in inputs], dtype=object)}
     limit = assets.max_source_length
     rows = [[*ids[:limit], EOS] for ids in assets.source.encode(inputs)]
@@ -136,7 +137,7 @@ def after(
 ) -> list[Translation]:
     """A translation for each text."""
     encoded = assets.source.encode(inputs)
-    if endpoint == SERVER_ENDPOINT:
+    if endpoint in (SERVER_ENDPOINT, TEXT_ENDPOINT):
         texts = [[t.decode() for t in row] for row in outputs["text"]]
         return [
             _translation(texts[n], outputs["score"][n], len(ids), assets)

@@ -8,13 +8,13 @@ combinations never seen, made of words that were.
 
 from __future__ import annotations
 
-import os
 import random
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from nlp_speech.files import write_text
 from nlp_speech.tasks.translation import demo_words as words
 from nlp_speech.tasks.translation.demo_words import (
     english_number,
@@ -41,7 +41,6 @@ def write_corpus(directory: Path, seed: int) -> None:
         directory: made if it is not there.
         seed: the same seed writes the same bytes.
     """
-    directory.mkdir(parents=True, exist_ok=True)
     for split, phrases in make_corpus(seed).items():
         _write(directory / f"{split}.en", (p.english for p in phrases))
         _write(directory / f"{split}.de", (p.german for p in phrases))
@@ -97,10 +96,7 @@ def _split_of(combination: str, seed: int) -> str:
 
 
 def _write(path: Path, lines: Iterable[str]) -> None:
-    temporary = path.with_name(f"{path.name}.tmp")
-    text = "".join(f"{line}\n" for line in lines)
-    temporary.write_text(text, encoding="utf-8", newline="\n")
-    os.replace(temporary, path)
+    write_text(path, "".join(f"{line}\n" for line in lines))
 
 
 def _fill(pair: tuple[str, str], combination: str, **slots: tuple[str, str]) -> Phrase:

@@ -9,7 +9,12 @@ import tensorflow as tf
 from nlp_speech.contract import Endpoint
 from nlp_speech.decoding.beam_search import Hypotheses, beam_search
 from nlp_speech.models.seq2seq import Seq2Seq
-from nlp_speech.tasks.translation import DEVICE_ENDPOINT, SERVER_ENDPOINT, Assets
+from nlp_speech.tasks.translation import (
+    DEVICE_ENDPOINT,
+    SERVER_ENDPOINT,
+    TEXT_ENDPOINT,
+    Assets,
+)
 from nlp_speech.tasks.translation.config import TranslationConfig
 from nlp_speech.text.graph import GraphTokenizer
 from nlp_speech.text.tokenizer import BOS, EOS
@@ -78,6 +83,15 @@ class Translator(tf.Module):
             "score": found.scores,
         }
 
+    def translate_text(self, text: Tensor) -> dict[str, Tensor]:
+        """Translates one normalized string [1] in operations that TFLite has."""
+        pieces = self.source.encode(text, normalized=True).values
+        pieces = pieces[: self.options.max_source_length]
+        ids = tf.concat([pieces, [EOS]], axis=0)
+        found = self.search(ids[tf.newaxis], tf.shape(ids))
+        texts = self.target.decode(found.ids[0], found.lengths[0])
+        return {"text": texts[tf.newaxis], "score": found.scores}
+
     def translate_ids(self, ids: Tensor, lengths: Tensor) -> dict[str, Tensor]:
         """Translates ids as `search` takes them; all arrays of the search come back."""
         found = self.search(ids, lengths)
@@ -94,6 +108,12 @@ def endpoints(
 ) -> dict[str, Endpoint]:
     """The endpoints of a model, by name."""
     translator = Translator(config, assets, model)
+    one_text = {"text": tf.TensorSpec([1], tf.string)}
+    on_demand = {
+        TEXT_ENDPOINT: Endpoint(
+            translator.translate_text, one_text, one_text, text_operators=True
+        )
+    }
     return {
         SERVER_ENDPOINT: Endpoint(
             translator.translate, {"text": tf.TensorSpec([None], tf.string)}
@@ -101,6 +121,7 @@ def endpoints(
         DEVICE_ENDPOINT: Endpoint(
             translator.translate_ids, _ids(None), device_signature=_ids(1)
         ),
+        **(on_demand if config.export.text_to_text else {}),
     }
 
 

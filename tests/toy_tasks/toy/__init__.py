@@ -14,6 +14,7 @@ from nlp_speech.sections import Experiment, Section
 NAME = "toy"
 SERVER_ENDPOINT = "change"
 DEVICE_ENDPOINT = "change_ids"
+TEXT_ENDPOINT = None
 METRIC = "accuracy"
 
 

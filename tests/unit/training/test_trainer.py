@@ -137,6 +137,17 @@ def test_a_damaged_checkpoint_falls_back_to_the_one_before(
     assert "resumed at update 8" in err
 
 
+def test_no_run_begins_anew_over_checkpoints_it_cannot_read(
+    small_config: TranslationConfig, tmp_path: Path
+) -> None:
+    run(small_config, tmp_path / "run")
+    for manifest in (tmp_path / "run/checkpoints").glob("*/manifest.json"):
+        content = json.loads(manifest.read_text()) | {"format_version": 99}
+        manifest.write_text(json.dumps(content))
+    with pytest.raises(UserError, match=r"manifest.json: has format version 99"):
+        run(small_config, tmp_path / "run", resume=True)
+
+
 def test_a_full_disk_while_saving_keeps_the_older_checkpoint(
     small_config: TranslationConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
