@@ -26,6 +26,7 @@ ALLOWED = {
     "files": {"errors"},
     "weights": {"errors", "files"},
     "metrics": BOTTOM,
+    "plots": BOTTOM,
     "contract": BOTTOM,
     "text": BOTTOM,
     "audio": BOTTOM,
