@@ -16,14 +16,12 @@ class TimeDropout(keras.layers.Layer):
 
     Args:
         rate: share of the units that are set to 0.
-        **options: of a Keras layer; `name` must be the only one of its kind in a model.
     """
 
     def __init__(self, rate: float, **options: Any) -> None:
         super().__init__(**options)
         self.rate = rate
-        # Checkpoints know variables by path, and Keras would number this one anew.
-        self.seed_generator = keras.random.SeedGenerator(name=f"{self.name}_seed")
+        self.seed_generator = keras.random.SeedGenerator()
         self.built = True
 
     def mask(self, batch_size: Tensor | int, units: int, training: bool) -> Tensor:

@@ -89,7 +89,7 @@ class Decoder(keras.layers.Layer):
             output_units, activation="tanh", name="output"
         )
         self.dropouts = [
-            TimeDropout(dropout, name=f"decoder_dropout_{n}") for n in range(layers)
+            TimeDropout(dropout, name=f"dropout_{n}") for n in range(layers)
         ]
         self.output_dropout = TimeDropout(output_dropout, name="output_dropout")
 

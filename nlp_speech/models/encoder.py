@@ -40,7 +40,7 @@ class Encoder(keras.layers.Layer):
             for n in range(layers)
         ]
         self.dropouts = [
-            TimeDropout(dropout, name=f"encoder_dropout_{n}") for n in range(layers)
+            TimeDropout(dropout, name=f"dropout_{n}") for n in range(layers)
         ]
 
     def build(self, shape: Any) -> None:
