@@ -95,7 +95,7 @@ class TrainingSection(Section):
         default=None, ge=1, description="evaluations without a better score, or null"
     )
     average_best: int = Field(
-        default=5, ge=1, description="best checkpoints averaged for export"
+        default=5, ge=1, description="best checkpoints averaged for export, at most"
     )
     evaluation_limit: int | None = Field(
         default=None, ge=1, description="validation examples decoded, or null for all"

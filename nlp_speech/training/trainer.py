@@ -141,20 +141,19 @@ class _Run:
             self._evaluate()
 
     def use_average(self) -> None:
-        """Gives the model the mean of its best checkpoints, if that scores better."""
-        best = [u for _, u in self.progress.best]
+        """Gives the model the mean of its k best checkpoints, of all k the best one."""
         names = list(variables_by_path(self.model.variables))
-        loaded = [self.checkpoints.load(update) for update in best]
-        averaged = average(loaded, names)
-        assign(self.model.variables, averaged)
-        score = self._score()[self.task.METRIC]
-        best_score = self.progress.best[0][0]
-        self.reporter.say(
-            f"mean of {len(best)} checkpoints: {self.task.METRIC} {score:.2f}; "
-            f"best single one: {best_score:.2f}"
-        )
-        if score < best_score:
-            assign(self.model.variables, {n: loaded[0].variables[n] for n in names})
+        loaded = [self.checkpoints.load(update) for _, update in self.progress.best]
+        scores = {1: self.progress.best[0][0]}
+        for count in range(2, len(loaded) + 1):
+            assign(self.model.variables, average(loaded[:count], names))
+            scores[count] = self._score()[self.task.METRIC]
+        for count, score in scores.items():
+            self.reporter.say(
+                f"mean of the {count} best: {self.task.METRIC} {score:.2f}"
+            )
+        count = max(scores, key=lambda n: scores[n])
+        assign(self.model.variables, average(loaded[:count], names))
 
     def _finished(self) -> bool:
         section, progress = self.section, self.progress
