@@ -70,7 +70,9 @@ def _use(bundle: Bundle) -> str:
         f"print(model([{shown!r}])[0].as_text())"
     )
     rows = [
-        f"| {_cell(s['input'])} | {_cell(s['output'])} |" for s in samples if s["input"]
+        f"| {_cell(_short(s['input']))} | {_cell(_short(s['output']))} |"
+        for s in samples
+        if s["input"].strip()
     ]
     table = "\n".join(["| input | output |", "|---|---|", *rows[:8]])
     more = f"`{SAMPLES_FILE}` holds these samples." if rows else ""
@@ -218,6 +220,10 @@ def _python(file: str, endpoint: str, sides: Mapping[str, Any]) -> str:
         lines.append(f"    {name}=np.ones(({sizes}{comma}), np.{kind}),")
     names = ", ".join(sides["outputs"])
     return "\n".join([*lines, f")  # {{{names}}}"])
+
+
+def _short(text: str, limit: int = 80) -> str:
+    return text if len(text) <= limit else f"{text[: limit - 1]}…"
 
 
 def _cell(text: str) -> str:

@@ -70,7 +70,10 @@ class Translator(tf.Module):
         )
 
     def translate(self, text: Tensor) -> dict[str, Tensor]:
-        """Translates strings [batch] to the best strings and scores, [batch, n]."""
+        """Translates strings: `text` [batch, n], best first, and `score`, its rank.
+
+        A slot for which the search found nothing has a score of -1e9.
+        """
         pieces = self.source.encode(text)[:, : self.options.max_source_length]
         end = tf.fill([pieces.nrows(), 1], tf.constant(EOS, tf.int32))
         ragged: Any = tf.RaggedTensor
@@ -93,7 +96,14 @@ class Translator(tf.Module):
         return {"text": texts[tf.newaxis], "score": found.scores}
 
     def translate_ids(self, ids: Tensor, lengths: Tensor) -> dict[str, Tensor]:
-        """Translates ids as `search` takes them; all arrays of the search come back."""
+        """Translates ids.
+
+        `ids` are SentencePiece's for a text, then 3 (end of sentence), padded with 0;
+        `lengths` counts them, the 3 too. Out come, best first, the `ids` of n
+        translations without an end of sentence, padded with 0, their `lengths` and
+        `score` (-1e9: nothing found), and for each piece written how much attention
+        each piece read got, `alignment`.
+        """
         found = self.search(ids, lengths)
         return {
             "ids": found.ids,
