@@ -83,8 +83,10 @@ def exported(
     file = directory / "config.yaml"
     file.write_text(sample_config(name, data), encoding="utf-8")
     overrides = [*SMALL[name], "export.quantize=[float, float16, dynamic]"]
-    config = read_config(file, [*overrides, "export.budget=100"])
     task, training_task = load_task(name), load_training_task(name)
+    if task.TEXT_ENDPOINT is not None:
+        overrides.append("export.text_to_text=true")
+    config = read_config(file, [*overrides, "export.budget=100"])
     training_task.prepare(config, directory / "learned")
     assets = task.load_assets(config, directory / "learned")
     keras.utils.set_random_seed(1)
@@ -222,12 +224,21 @@ def test_save_equals_reload(exported: Exported, tmp_path: Path) -> None:
 
 
 def test_device_files_hold_built_in_operations_only(exported: Exported) -> None:
-    assert exported.bundle.variants == ("dynamic", "float", "float16")
-    for variant in exported.bundle.variants:
+    for variant in ("dynamic", "float", "float16"):
         found = operators(exported.bundle.device_file(variant).read_bytes())
         assert found
         assert not {o for o in found if o.startswith(("CUSTOM", "Flex"))}
         assert not found & {"READ_VARIABLE", "ASSIGN_VARIABLE", "VAR_HANDLE"}
+
+
+def test_a_text_to_text_file_says_what_the_file_of_ids_says(exported: Exported) -> None:
+    if exported.task.TEXT_ENDPOINT is None:
+        assert "text" not in exported.bundle.variants
+        return
+    inputs = [*exported.inputs, *BLANK]
+    by_text = load(exported.bundle, "tflite", "text")(inputs)
+    by_ids = load(exported.bundle, "tflite", "dynamic")(inputs)
+    assert_same(by_text, by_ids)
 
 
 # The light side
