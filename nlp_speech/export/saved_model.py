@@ -67,7 +67,8 @@ def write_device_model(
         The names of the endpoints written; nothing is written if there are none.
     """
     archive = _archive(model)
-    _track(archive, endpoints)
+    # A resource of a server's endpoint, such as a table, would not convert.
+    _track(archive, {n: e for n, e in endpoints.items() if e.text_operators})
     names = [n for n in sorted(endpoints) if endpoints[n].device_signature is not None]
     for name in names:
         endpoint = endpoints[name]

@@ -70,8 +70,9 @@ class Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         body = body[: self.server.cuts.pop(0)] if self.server.cuts else body
-        self.wfile.write(body)
+        # Counted first: the client may look as soon as it has the last byte.
         self.server.sent += len(body)
+        self.wfile.write(body)
 
 
 @pytest.fixture

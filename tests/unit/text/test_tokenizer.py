@@ -177,7 +177,7 @@ def test_failed_save_leaves_the_old_file(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(UserError, match="could not be written"):
+    with pytest.raises(UserError, match="cannot be written"):
         tokenizer.save(path)
     assert path.read_bytes() == b"old"
     assert os.listdir(tmp_path) == ["tokenizer.model"]
@@ -238,9 +238,10 @@ class TestBadInput:
         with pytest.raises(UserError, match=r"none\.model: cannot read the vocab"):
             Tokenizer.load(tmp_path / "none.model")
 
-    def test_directory_missing(self, tokenizer: Tokenizer, tmp_path: Path) -> None:
-        with pytest.raises(UserError, match="could not be written"):
-            tokenizer.save(tmp_path / "none" / "tokenizer.model")
+    def test_directory_is_a_file(self, tokenizer: Tokenizer, tmp_path: Path) -> None:
+        (tmp_path / "file").touch()
+        with pytest.raises(UserError, match="cannot be written"):
+            tokenizer.save(tmp_path / "file" / "tokenizer.model")
 
     def test_other_ids(self) -> None:
         with pytest.raises(UserError, match=r"\(-1, 0, 1, 2\) instead of \(0, 1, 2, 3"):
