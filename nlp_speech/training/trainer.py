@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import keras
-import tensorflow as tf
 
 from nlp_speech.config import dump_config
 from nlp_speech.contract import Task, TrainingData, TrainingTask
@@ -72,8 +71,6 @@ def _train(
 ) -> Path:
     fingerprint = _open_directory(config, directory, resume)
     keras.utils.set_random_seed(config.seed)
-    # Sums in another order round otherwise, and a resumed run would not be the same.
-    tf.config.experimental.enable_op_determinism()
     assets_directory = directory / "assets"
     if not (assets_directory / ".complete").exists():
         training_task.prepare(config, assets_directory)

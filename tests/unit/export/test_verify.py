@@ -147,8 +147,8 @@ def test_quantized_files_have_a_budget(
 
     make = LiteRTPredictor.__init__
 
-    def init(self: Any, path: Path, threads: int | None = None) -> None:
-        make(self, path, threads)
+    def init(self: Any, path: Path, *options: Any, **named: Any) -> None:
+        make(self, path, *options, **named)
         self.wrong = path.name == "model.tflite"
 
     monkeypatch.setattr(LiteRTPredictor, "__call__", changed)
