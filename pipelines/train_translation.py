@@ -25,4 +25,6 @@ def main(path: str, *overrides: str) -> None:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) < 2:
+        sys.exit(__doc__)
     run(lambda: main(*sys.argv[1:]))
