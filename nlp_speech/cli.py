@@ -64,6 +64,14 @@ def train(
         Path | None, typer.Option(help="the run's directory [runs/<config name>]")
     ] = None,
     resume: Annotated[bool, typer.Option(help="go on with an interrupted run")] = False,
+    workers: Annotated[
+        str | None,
+        typer.Option(
+            metavar="HOST:PORT,...",
+            help="train with several processes, here or on several machines that "
+            "reach the same --output; run the same command on each machine",
+        ),
+    ] = None,
 ) -> None:
     """Train a model from a config."""
     from nlp_speech.config import read_config
@@ -71,6 +79,14 @@ def train(
 
     experiment = read_config(config, overrides or [])
     directory = output or Path("runs") / config.stem
+    if workers is not None:
+        from nlp_speech.workers import launch, parse_workers, without_workers
+
+        sys.exit(
+            launch(
+                parse_workers(workers), without_workers(sys.argv[1:]), directory, _say
+            )
+        )
     _load_tensorflow()
     from nlp_speech import training
 
@@ -248,6 +264,7 @@ def run(function: Callable[[], T]) -> T:
         return function()
     except UserError as error:
         print(f"nlp-speech: {error}", file=sys.stderr)
+        sys.exit(error.status)
     except KeyboardInterrupt:
         print("nlp-speech: interrupted", file=sys.stderr)
     except BrokenPipeError:
@@ -279,8 +296,10 @@ def _load_tensorflow(threads: int | None = None) -> None:
         from nlp_speech.runtime.saved_model import limit_threads
 
         limit_threads(threads)
-        tensorflow.config.list_physical_devices()
-        tensorflow.zeros([])
+        # One of several machines has to say so before anything else is done.
+        if "TF_CONFIG" not in os.environ:
+            tensorflow.config.list_physical_devices()
+            tensorflow.zeros([])
     except ImportError as error:
         raise UserError(
             f"this needs TensorFlow; pip install 'nlp-speech[train]' ({error})"

@@ -1,15 +1,20 @@
-"""The one exception that a user is meant to read."""
+"""The exception that a user is meant to read."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+# The exit status of a worker that another one has left alone ("try again later").
+PEER_LOST = 75
+
 
 class UserError(Exception):
     """A wrong input, told in one sentence that names the place and the remedy.
 
-    The command line prints the message without a traceback and exits with status 1.
+    The command line prints the message without a traceback and exits with `status`.
     """
+
+    status = 1
 
     @classmethod
     def at(cls, path: Path | str, line: int | None, message: str) -> UserError:
@@ -22,3 +27,9 @@ class UserError(Exception):
         """
         place = str(path) if line is None else f"{path}:{line}"
         return cls(f"{place}: {message}")
+
+
+class PeerLostError(UserError):
+    """Another worker of the same training has gone."""
+
+    status = PEER_LOST

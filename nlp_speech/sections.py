@@ -100,6 +100,19 @@ class TrainingSection(Section):
     evaluation_limit: int | None = Field(
         default=None, ge=1, description="validation examples decoded, or null for all"
     )
+    accumulate: int = Field(
+        default=1, ge=1, description="batches whose gradients make one update"
+    )
+    moving_average: float | None = Field(
+        default=None,
+        gt=0,
+        lt=1,
+        description="evaluate and export a moving average of the weights with this "
+        "decay, such as 0.999, or null",
+    )
+    precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = Field(
+        default="float32", description="of the computation; weights are float32"
+    )
     xla: bool = Field(default=False, description="compile the training step with XLA")
 
 

@@ -6,7 +6,7 @@ import hashlib
 import json
 import re
 import shutil
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -34,6 +34,8 @@ class Progress:
         best: (score, update) of the best checkpoints, best first.
         evaluations_without_gain: for early stopping.
         evaluated: the update of the last evaluation.
+        loss_scale: what the loss is multiplied by in float16.
+        scaled_updates: updates since that was changed.
     """
 
     update: int = 0
@@ -44,6 +46,8 @@ class Progress:
     best: list[tuple[float, int]] = field(default_factory=list)
     evaluations_without_gain: int = 0
     evaluated: int = 0
+    loss_scale: float = 2.0**15
+    scaled_updates: int = 0
 
 
 @dataclass(frozen=True)
@@ -155,7 +159,7 @@ class Checkpoints:
     ) -> None:
         data = directory / "variables.npz"
         named = variables_by_path(variables)
-        write_arrays({n: np.asarray(v.value) for n, v in named.items()}, data)
+        write_arrays({n: np.asarray(v.numpy()) for n, v in named.items()}, data)
         manifest = {
             "format_version": FORMAT_VERSION,
             "config": self.fingerprint,
@@ -210,7 +214,7 @@ def variables_by_path(variables: Iterable[Any]) -> dict[str, Any]:
     return found
 
 
-def assign(variables: Iterable[Any], values: Arrays) -> None:
+def assign(variables: Iterable[Any], values: Mapping[str, np.ndarray]) -> None:
     """Gives Keras variables the values stored under their paths.
 
     Raises:
@@ -224,17 +228,6 @@ def assign(variables: Iterable[Any], values: Arrays) -> None:
                 "has another shape; it was made by another version of the program"
             )
         variable.assign(value)
-
-
-def average(checkpoints: Sequence[Checkpoint], names: Iterable[str]) -> Arrays:
-    """The mean of the named floating-point variables over checkpoints."""
-    averaged = {}
-    for name in names:
-        values = [c.variables[name] for c in checkpoints]
-        mean = np.mean(np.stack(values), axis=0, dtype=np.float64)
-        floating = np.issubdtype(values[0].dtype, np.floating)
-        averaged[name] = mean.astype(values[0].dtype) if floating else values[0]
-    return averaged
 
 
 def _sha256(path: Path) -> str:

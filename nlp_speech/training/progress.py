@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from pathlib import Path
 from types import TracebackType
@@ -23,20 +24,28 @@ class Reporter:
         directory: the run's directory.
         section: the `training` section, for the time left.
         metric: name of the score that is watched.
+        chief: False on all but one of several machines, which stay silent.
     """
 
-    def __init__(self, directory: Path, section: TrainingSection, metric: str) -> None:
+    def __init__(
+        self, directory: Path, section: TrainingSection, metric: str, chief: bool = True
+    ) -> None:
         self.section = section
         self.metric = metric
-        self.console = Console(stderr=True)
-        self._log = (directory / "log.jsonl").open("a", encoding="utf-8")
-        self._summary = tf.summary.create_file_writer(str(directory / "tensorboard"))
+        self.console = Console(stderr=True, quiet=not chief)
+        log = directory / "log.jsonl" if chief else Path(os.devnull)
+        self._log = log.open("a", encoding="utf-8")
+        self._summary: Any = (
+            tf.summary.create_file_writer(str(directory / "tensorboard"))
+            if chief
+            else tf.summary.create_noop_writer()
+        )
         self._bar = rich.progress.Progress(
             rich.progress.TextColumn("{task.description}"),
             rich.progress.BarColumn(),
             rich.progress.TextColumn("{task.fields[status]}"),
             console=self.console,
-            disable=not self.console.is_terminal,
+            disable=not (chief and self.console.is_terminal),
             transient=True,
         )
         self._task = self._bar.add_task("training", total=section.updates, status="")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
@@ -11,15 +11,59 @@ import tensorflow as tf
 
 from nlp_speech.contract import TrainingTask
 from nlp_speech.sections import TrainingSection
+from nlp_speech.training.devices import Devices, sum_over_devices
 from nlp_speech.training.schedule import WarmupDecay
 
 Batch = dict[str, Any]
 
 
+class Adam(keras.optimizers.Adam):
+    """Keras's Adam, given gradients that are summed over devices already."""
+
+    def _all_reduce_sum_gradients(self, grads_and_vars: Any) -> Any:
+        return grads_and_vars
+
+
+class Wishes(NamedTuple):
+    """What a machine wants, or any of several.
+
+    Attributes:
+        interrupt: to save and leave.
+        end: to evaluate and finish, because time is up.
+    """
+
+    interrupt: bool = False
+    end: bool = False
+
+
+NO_WISHES = Wishes()
+
+
+class Update(NamedTuple):
+    """What an update tells.
+
+    Attributes:
+        total: the loss summed over the real tokens of the whole batch.
+        count: those tokens.
+        norm: of the gradient of the mean loss, before clipping.
+        wishes: of all machines together.
+    """
+
+    total: float
+    count: float
+    norm: float
+    wishes: Wishes
+
+    @property
+    def finite(self) -> bool:
+        """Whether the loss and the gradient are numbers."""
+        return bool(np.isfinite(self.total) and np.isfinite(self.norm))
+
+
 def make_optimizer(section: TrainingSection) -> keras.optimizers.Optimizer:
     """Adam (Kingma and Ba 2015) with the config's schedule."""
     rate: Any = WarmupDecay(section)
-    return keras.optimizers.Adam(rate, beta_2=section.beta_2, epsilon=1e-9, name="adam")
+    return Adam(rate, beta_2=section.beta_2, epsilon=1e-9, name="adam")
 
 
 def make_step(
@@ -27,41 +71,81 @@ def make_step(
     config: Any,
     model: keras.Model,
     optimizer: keras.optimizers.Optimizer,
-) -> Callable[[Batch], tuple[Any, Any, Any]]:
+    devices: Devices,
+) -> Callable[..., Update]:
     """Compiles an update.
 
     Args:
         task: whose loss is minimized.
         config: the experiment.
-        model: its weights are changed.
-        optimizer: built for the model's trainable variables.
+        model: its weights are changed; made under the strategy's scope.
+        optimizer: built for the model's trainable variables, under the same scope.
+        devices: that compute together.
 
     Returns:
-        A function of a batch that returns the loss summed over real tokens, their
-        count, and the norm of the gradient before clipping. With a non-finite norm the
-        weights are left as they are.
+        A function ``update(batches, scale=1.0, wishes=NO_WISHES)``: `batches` are those
+        whose gradients are added up before the update, each a tuple of the local
+        devices' parts; the loss is multiplied by `scale` while gradients are computed,
+        against underflow in float16. With a non-finite gradient the weights are left as
+        they are.
     """
-    variables = [v for v in model.trainable_variables]
+    section: TrainingSection = config.training
+    variables = list(model.trainable_variables)
+    # XLA runs on one device; the sums over devices stay outside.
+    xla = (section.xla and len(devices.local) == 1) or None
 
-    @tf.function(jit_compile=config.training.xla or None, reduce_retracing=True)
-    def gradients(batch: Batch) -> tuple[Any, Any, Any, Any]:
+    @tf.function(jit_compile=xla, reduce_retracing=True)
+    def local(batch: Batch, scale: Any) -> list[Any]:
         with tf.GradientTape() as tape:
             total, count = task.loss(config, model, batch, training=True)
-            mean = total / tf.maximum(count, 1)
-        raw = tape.gradient(mean, [v.value for v in variables])
-        dense = [tf.convert_to_tensor(g) for g in raw]
-        clipped, norm = tf.clip_by_global_norm(dense, config.training.clip_norm)
-        return total, count, norm, clipped
+            scaled = total * scale
+        raw = tape.gradient(scaled, [v.value for v in variables])
+        return [total, count, *(tf.convert_to_tensor(g) for g in raw)]
 
-    @tf.function(jit_compile=config.training.xla or None)
-    def apply(clipped: list[Any]) -> None:
-        optimizer.apply(clipped, variables)
+    @tf.function
+    def gradients(batch: Any, scale: Any) -> Any:
+        return devices.run(local, batch, scale)
 
-    def update(batch: Batch) -> tuple[float, float, float]:
-        total, count, norm, clipped = gradients(batch)
-        if np.isfinite(float(norm)):
+    @tf.function
+    def add(left: Any, right: Any) -> Any:
+        return devices.run(
+            lambda a, b: [x + y for x, y in zip(a, b, strict=True)], left, right
+        )
+
+    @tf.function
+    def finish(sums: Any, scale: Any, wishes: Any) -> Any:
+        def on_device(sums: list[Any]) -> Any:
+            total, count, wished, *raw = sum_over_devices(
+                [*sums[:2], wishes, *sums[2:]]
+            )
+            count = tf.maximum(count, 1)
+            mean = [g / (scale * tf.cast(count, g.dtype)) for g in raw]
+            clipped, norm = tf.clip_by_global_norm(mean, section.clip_norm)
+            return [total, count, norm, wished], clipped
+
+        told, clipped = devices.run(on_device, sums)
+        return [devices.first(value) for value in told], clipped
+
+    @tf.function(jit_compile=xla if devices.count == 1 else None)
+    def apply(clipped: Any) -> None:
+        devices.run(lambda g: optimizer.apply(g, variables), clipped)
+
+    def update(
+        batches: Sequence[tuple[Batch, ...]],
+        scale: float = 1.0,
+        wishes: Wishes = NO_WISHES,
+    ) -> Update:
+        factor = tf.constant(scale, tf.float32)
+        sums = gradients(devices.place(batches[0]), factor)
+        for batch in batches[1:]:
+            sums = add(sums, gradients(devices.place(batch), factor))
+        told, clipped = finish(sums, factor, tf.cast(wishes, tf.float32))
+        total, count, norm = (float(value) for value in told[:3])
+        interrupt, end = (bool(wish > 0) for wish in told[3].numpy())
+        done = Update(total, count, norm, Wishes(interrupt, end))
+        if done.finite:
             apply(clipped)
-        return float(total), float(count), float(norm)
+        return done
 
     return update
 

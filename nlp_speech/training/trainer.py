@@ -2,33 +2,36 @@
 
 from __future__ import annotations
 
-import hashlib
-import math
-import shutil
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import keras
 
-from nlp_speech.config import dump_config
 from nlp_speech.contract import Task, TrainingData, TrainingTask
 from nlp_speech.errors import UserError
-from nlp_speech.runtime import answer
-from nlp_speech.runtime.keras import KerasPredictor
+from nlp_speech.sections import TrainingSection
+from nlp_speech.training.averaging import MovingAverage, mean, served
 from nlp_speech.training.checkpoint import (
     Checkpoint,
     Checkpoints,
     Progress,
     assign,
-    average,
     variables_by_path,
 )
+from nlp_speech.training.devices import (
+    Devices,
+    make_strategy,
+    noticing_lost_peers,
+)
+from nlp_speech.training.directory import fingerprint, no_false_start, open_directory
+from nlp_speech.training.evaluation import Evaluator
+from nlp_speech.training.loss_scale import LossScale
 from nlp_speech.training.progress import Reporter
-from nlp_speech.training.step import make_loss, make_optimizer, make_step
+from nlp_speech.training.step import Wishes, make_optimizer, make_step
 from nlp_speech.weights import save_weights
 
 
@@ -42,11 +45,13 @@ def train(
     config: Any,
     directory: Path,
     resume: bool = False,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
 ) -> Path:
     """Trains a model until its config says stop.
 
     The run's directory holds the resolved config, the assets, checkpoints, a log,
-    TensorBoard events and, at the end, the averaged best weights.
+    TensorBoard events and, at the end, the averaged best weights. On several machines
+    all must reach it; the first one writes it.
 
     Args:
         task: the task's light side.
@@ -54,6 +59,9 @@ def train(
         config: the experiment.
         directory: of the run; must be new unless `resume`.
         resume: go on from the newest checkpoint.
+        callbacks: Keras's, called as by `fit`: a batch is an update and an epoch ends
+            with each evaluation, whose metrics are its logs. They may set
+            ``model.stop_training``; what they raise ends the run.
 
     Returns:
         The file of the averaged weights.
@@ -62,30 +70,46 @@ def train(
         UserError: the directory is in use, the config has changed, or the data are bad.
         Interrupted: SIGINT or SIGTERM came; a checkpoint was saved.
     """
-    with _no_false_start(directory):
-        return _train(task, training_task, config, directory, resume)
+    with noticing_lost_peers():
+        devices = Devices(make_strategy())
+        if not devices.chief:
+            devices.wait()
+            return _train(task, training_task, config, directory, callbacks, devices)
+        with no_false_start(directory):
+            open_directory(config, directory, resume)
+            keras.utils.set_random_seed(config.seed)
+            _prepare(training_task, config, directory / "assets")
+            devices.wait()
+            return _train(task, training_task, config, directory, callbacks, devices)
+
+
+def _prepare(training_task: TrainingTask, config: Any, directory: Path) -> None:
+    complete = directory / ".complete"
+    if not complete.exists():
+        training_task.prepare(config, directory)
+        complete.touch()
 
 
 def _train(
-    task: Task, training_task: TrainingTask, config: Any, directory: Path, resume: bool
+    task: Task,
+    training_task: TrainingTask,
+    config: Any,
+    directory: Path,
+    callbacks: Sequence[keras.callbacks.Callback],
+    devices: Devices,
 ) -> Path:
-    fingerprint = _open_directory(config, directory, resume)
     keras.utils.set_random_seed(config.seed)
-    assets_directory = directory / "assets"
-    if not (assets_directory / ".complete").exists():
-        training_task.prepare(config, assets_directory)
-        (assets_directory / ".complete").touch()
-    assets = task.load_assets(config, assets_directory)
-    model = training_task.build(config, assets)
-    checkpoints = Checkpoints(directory / "checkpoints", fingerprint)
-    with Reporter(directory, config.training, task.METRIC) as reporter:
-        run = _Run(task, training_task, config, assets, model, checkpoints, reporter)
+    assets = task.load_assets(config, directory / "assets")
+    checkpoints = Checkpoints(directory / "checkpoints", fingerprint(config))
+    with Reporter(directory, config.training, task.METRIC, devices.chief) as reporter:
+        run = _Run(task, training_task, config, assets, checkpoints, reporter, devices)
         run.restore()
         with _stop_signals(run.stop):
-            run.loop()
+            run.loop(callbacks)
         weights = directory / "weights.npz"
-        run.use_average()
-        save_weights(model, weights)
+        if devices.chief:
+            run.use_average()
+            save_weights(run.evaluator.model, weights)
     return weights
 
 
@@ -98,33 +122,36 @@ class _Run:
         training_task: TrainingTask,
         config: Any,
         assets: Any,
-        model: keras.Model,
         checkpoints: Checkpoints,
         reporter: Reporter,
+        devices: Devices,
     ) -> None:
-        self.task, self.config, self.model = task, config, model
-        self.checkpoints, self.reporter = checkpoints, reporter
-        self.section = config.training
+        self.metric, self.config = task.METRIC, config
+        self.checkpoints, self.reporter, self.devices = checkpoints, reporter, devices
+        self.section: TrainingSection = config.training
         self.data: TrainingData = training_task.training_data(config, assets, "train")
-        self.validation = training_task.training_data(config, assets, "validation")
-        self.optimizer = make_optimizer(self.section)
-        self.optimizer.build(model.trainable_variables)
-        self.update = make_step(training_task, config, model, self.optimizer)
-        self.loss = make_loss(training_task, config, model)
-        self.assets = assets
-        self.predictor = KerasPredictor(training_task.endpoints(config, assets, model))
-        inputs, references = task.references(config, "validation")
-        limit = self.section.evaluation_limit
-        self.inputs, self.references = inputs[:limit], references[:limit]
+        with devices.strategy.scope(), _dtype_policy(self.section.precision):
+            self.model = training_task.build(config, assets)
+            self.optimizer = make_optimizer(self.section)
+            self.optimizer.build(self.model.trainable_variables)
+            self.average = self._make_average()
+        self.update = make_step(
+            training_task, config, self.model, self.optimizer, devices
+        )
+        self.model.stop_training = False
+        self.evaluator = Evaluator(task, training_task, config, assets)
+        self.weights = list(variables_by_path(self.model.weights))
         self.progress = Progress()
-        self.stopping = False
+        self.scale = LossScale(self.section.precision)
+        self.interrupted = self.over = False
 
     @property
     def variables(self) -> list[Any]:
-        return [*self.model.variables, *self.optimizer.variables]
+        averages = self.average.variables if self.average else []
+        return [*self.model.variables, *self.optimizer.variables, *averages]
 
     def stop(self) -> None:
-        self.stopping = True
+        self.interrupted = True
 
     def restore(self) -> None:
         checkpoint = self.checkpoints.newest(self.reporter.say)
@@ -132,37 +159,48 @@ class _Run:
             return
         assign(self.variables, checkpoint.variables)
         self.progress = checkpoint.progress
+        self.over = self._is_late()
         self.reporter.say(f"resumed at update {self.progress.update}")
 
-    def loop(self) -> None:
+    def loop(self, callbacks: Sequence[keras.callbacks.Callback]) -> None:
+        self.callbacks = keras.callbacks.CallbackList(list(callbacks), model=self.model)
+        self.callbacks.on_train_begin()
         while not self._finished():
             self._epoch()
         if self.progress.evaluated != self.progress.update:
             self._evaluate()
+        self.callbacks.on_train_end()
 
     def use_average(self) -> None:
-        """Gives the model the mean of its k best checkpoints, of all k the best one."""
-        names = list(variables_by_path(self.model.variables))
-        loaded = [self.checkpoints.load(update) for _, update in self.progress.best]
-        scores = {1: self.progress.best[0][0]}
-        for count in range(2, len(loaded) + 1):
-            assign(self.model.variables, average(loaded[:count], names))
-            scores[count] = self._score()[self.task.METRIC]
-        for count, score in scores.items():
-            self.reporter.say(
-                f"mean of the {count} best: {self.task.METRIC} {score:.2f}"
-            )
-        count = max(scores, key=lambda n: scores[n])
-        assign(self.model.variables, average(loaded[:count], names))
+        """Gives the evaluator the mean of the k best checkpoints, of all k the best."""
+        loaded = [
+            served(self.checkpoints.load(update).variables, self.weights)
+            for _, update in self.progress.best
+        ]
+        best, count = self.progress.best[0][0], 1
+        self.reporter.say(f"the best checkpoint: {self.metric} {best:.2f}")
+        for k in range(2, len(loaded) + 1):
+            score = self.evaluator.score(mean(loaded[:k]))[self.metric]
+            self.reporter.say(f"mean of the {k} best: {self.metric} {score:.2f}")
+            if self.evaluator.is_better(score, best):
+                best, count = score, k
+        assign(self.evaluator.model.weights, mean(loaded[:count]))
+
+    def _make_average(self) -> MovingAverage | None:
+        decay = self.section.moving_average
+        if decay is None:
+            return None
+        return MovingAverage(self.model.trainable_variables, decay, self.devices)
 
     def _finished(self) -> bool:
         section, progress = self.section, self.progress
-        out_of_time = (
-            section.minutes is not None and progress.seconds >= section.minutes * 60
-        )
         patience = section.patience
         stale = patience is not None and progress.evaluations_without_gain >= patience
-        return progress.update >= section.updates or out_of_time or stale
+        return progress.update >= section.updates or self.over or stale
+
+    def _is_late(self) -> bool:
+        minutes = self.section.minutes
+        return minutes is not None and self.progress.seconds >= minutes * 60
 
     def _epoch(self) -> None:
         progress = self.progress
@@ -172,64 +210,82 @@ class _Run:
                 f"batch.max_length {self.config.batch.max_length} and are left out"
             )
         start = time.monotonic()
-        for batch in self.data.dataset(progress.epoch, progress.batch):
-            self._step(batch)
+        for batches in self._batches():
+            wishes = self._step(batches)
             progress.seconds += time.monotonic() - start
+            self.over = wishes.end
             if progress.update % self.section.evaluate_every == 0:
                 self._evaluate()
-            if self.stopping:
+            if wishes.interrupt:
                 self._interrupt()
             if self._finished():
                 return
             start = time.monotonic()
         progress.epoch, progress.batch = progress.epoch + 1, 0
 
-    def _step(self, batch: dict[str, Any]) -> None:
+    def _batches(self) -> Iterator[list[tuple]]:
+        """What is left of an epoch: the batches of one update after the other."""
+        dataset = self.data.dataset(self.progress.epoch, self.progress.batch)
+        group: list[tuple] = []
+        for batch in self.devices.shard(dataset):
+            group.append(batch)
+            if len(group) == self.section.accumulate:
+                yield group
+                group = []
+        if group:
+            yield group
+
+    def _step(self, batches: list[tuple]) -> Wishes:
         progress = self.progress
-        total, count, norm = self.update(batch)
-        if not (math.isfinite(total) and math.isfinite(norm)):
-            raise UserError(
-                f"the loss is not finite in epoch {progress.epoch}, batch "
-                f"{progress.batch} (update {progress.update + 1}); start a new run "
-                "with a lower training.learning_rate and another --output"
-            )
+        end = self._is_late() or bool(self.model.stop_training)
+        wishes = Wishes(self.interrupted, end)
+        done = self.update(batches, self.scale.factor(progress), wishes)
+        if not self.scale.accept(progress, done.finite):
+            if self.scale.exhausted(progress):
+                raise UserError(
+                    f"the loss is not finite in epoch {progress.epoch}, batch "
+                    f"{progress.batch} (update {progress.update + 1}); start a new run "
+                    "with a lower training.learning_rate and another --output"
+                )
+            progress.batch += len(batches)
+            return done.wishes
         progress.update += 1
-        progress.batch += 1
-        progress.tokens += int(count)
-        self.reporter.step(progress, total / max(count, 1))
+        progress.batch += len(batches)
+        progress.tokens += int(done.count)
+        if self.average:
+            self.average.update(progress.update)
+        loss = done.total / max(done.count, 1)
+        self.reporter.step(progress, loss)
+        self.callbacks.on_train_batch_end(progress.update, {"loss": loss})
+        return done.wishes
 
     def _evaluate(self) -> None:
         progress = self.progress
+        arrays = {p: v.numpy() for p, v in variables_by_path(self.variables).items()}
         values = {
-            "loss": self.loss(self.validation.dataset(0)),
-            **self._score(),
+            **self.evaluator.evaluate(served(arrays, self.weights)),
             "tokens_per_second": progress.tokens / max(progress.seconds, 1e-9),
         }
-        score = values[self.task.METRIC]
-        gained = not progress.best or score > progress.best[0][0]
+        score = values[self.metric]
+        best, better = progress.best, self.evaluator.is_better
+        gained = not best or better(score, best[0][0])
         progress.evaluations_without_gain = (
             0 if gained else progress.evaluations_without_gain + 1
         )
-        best = sorted([*progress.best, (score, progress.update)], reverse=True)
+        # Of equal scores the later one is the better one.
+        place = sum(better(s, score) for s, _ in best)
+        best = [*best[:place], (score, progress.update), *best[place:]]
         progress.best = best[: self.section.average_best]
         progress.evaluated = progress.update
         self.reporter.evaluation(progress, values)
         self._save()
+        number = progress.update // self.section.evaluate_every - 1
+        self.callbacks.on_epoch_end(number, dict(values))
         self.reporter.restart_clock(progress)
 
-    def _score(self) -> dict[str, float]:
-        results = answer(
-            self.task,
-            self.assets,
-            self.predictor,
-            self.inputs,
-            endpoint=self.task.DEVICE_ENDPOINT,
-            batch_size=64,
-        )
-        values, _ = self.task.score(results, self.references)
-        return values
-
     def _save(self) -> None:
+        if not self.devices.chief:
+            return
         self.checkpoints.save(self.progress, self.variables)
         newest = self.checkpoints.updates()[-2:]
         self.checkpoints.prune([*newest, *(u for _, u in self.progress.best)])
@@ -241,56 +297,15 @@ class _Run:
         )
 
 
-def _open_directory(config: Any, directory: Path, resume: bool) -> str:
-    """Makes the run's directory, or checks the config of the one that is there."""
-    text = dump_config(config)
-    file = directory / "config.yaml"
-    if file.exists():
-        if not resume:
-            raise UserError(
-                f"{directory} holds a run already; go on with --resume, or give "
-                "another --output"
-            )
-        if file.read_text(encoding="utf-8") != text:
-            raise UserError.at(
-                file,
-                None,
-                "the config has changed since this run began; resume with the config "
-                "it began with, or start a new run with another --output",
-            )
-    elif resume and directory.exists() and any(directory.iterdir()):
-        raise UserError(f"{directory} is no run that could be resumed")
-    else:
-        directory.mkdir(parents=True, exist_ok=True)
-        file.write_text(text, encoding="utf-8")
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
 @contextmanager
-def _no_false_start(directory: Path) -> Iterator[None]:
-    """Takes away what a run wrote if it fails before its first checkpoint.
-
-    The config may then be put right and the run begun again under the same name.
-    """
-    before = set(directory.iterdir()) if directory.is_dir() else None
+def _dtype_policy(name: str) -> Iterator[None]:
+    """Makes Keras compute in another precision for the time of building a model."""
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(name)
     try:
         yield
-    except BaseException:
-        if not any((directory / "checkpoints").glob("update-*")):
-            _take_away(directory, before)
-        raise
-
-
-def _take_away(directory: Path, before: set[Path] | None) -> None:
-    """Deletes what is in a directory now and was not before (None: the whole)."""
-    if before is None:
-        shutil.rmtree(directory, ignore_errors=True)
-        return
-    for path in set(directory.iterdir()) - before:
-        if path.is_dir():
-            shutil.rmtree(path, ignore_errors=True)
-        else:
-            path.unlink()
+    finally:
+        keras.config.set_dtype_policy(before)
 
 
 @contextmanager
