@@ -9,9 +9,8 @@ from itertools import chain
 import numpy as np
 
 from nlp_speech.sections import TokenizerSection
+from nlp_speech.text.sampling import SubwordSampler
 from nlp_speech.text.tokenizer import EOS, Tokenizer
-
-_CHUNK = 1000  # texts between which other threads may work
 
 
 @dataclass(frozen=True)
@@ -40,17 +39,6 @@ class FlatIds:
         offsets = np.concatenate([[0], np.cumsum(lengths)])
         flat = chain.from_iterable(chain(row, tail) for row in rows)
         return cls(np.fromiter(flat, np.int32, int(offsets[-1])), offsets)
-
-    @classmethod
-    def joined(cls, parts: Sequence[FlatIds]) -> FlatIds:
-        """The sequences of all parts, in order."""
-        if not parts:
-            return cls.of([])
-        lengths = np.concatenate([part.lengths for part in parts])
-        return cls(
-            np.concatenate([part.ids for part in parts]),
-            np.concatenate([[0], np.cumsum(lengths)]),
-        )
 
     @property
     def lengths(self) -> np.ndarray:
@@ -88,28 +76,22 @@ class PairEncoder:
         training: bool,
     ) -> None:
         self._seed = seed
-        self._alpha = section.sampling_alpha
         sampled = (section.sample_source, section.sample_target)
-        self._sides = [
-            ([pair[side] for pair in pairs], tokenizer, training and sampled[side])
-            for side, tokenizer in enumerate((source, target))
-        ]
-        self._fixed: dict[int, FlatIds] = {}
+        self._sides: list[SubwordSampler | FlatIds] = []
+        for side, tokenizer in enumerate((source, target)):
+            texts = [pair[side] for pair in pairs]
+            if training and sampled[side]:
+                alpha = section.sampling_alpha
+                self._sides.append(SubwordSampler(tokenizer, texts, alpha, EOS))
+            else:
+                self._sides.append(FlatIds.of(tokenizer.encode(texts), end=EOS))
 
     def __call__(self, epoch: int) -> tuple[FlatIds, FlatIds]:
         """The ids of source and target; the same for the same epoch, counted from 0."""
         return self._side(0, epoch), self._side(1, epoch)
 
-    def _side(self, side: int, epoch: int) -> FlatIds:
-        texts, tokenizer, sampled = self._sides[side]
-        if sampled:
-            parts = []
-            for begin in range(0, len(texts), _CHUNK):
-                seed = (self._seed, epoch, side, begin)
-                chunk = texts[begin : begin + _CHUNK]
-                ids = tokenizer.sample(chunk, self._alpha, seed)
-                parts.append(FlatIds.of(ids, end=EOS))
-            return FlatIds.joined(parts)
-        if side not in self._fixed:
-            self._fixed[side] = FlatIds.of(tokenizer.encode(texts), end=EOS)
-        return self._fixed[side]
+    def _side(self, number: int, epoch: int) -> FlatIds:
+        side = self._sides[number]
+        if isinstance(side, FlatIds):
+            return side
+        return FlatIds(*side((self._seed, epoch, number)))

@@ -1,6 +1,7 @@
-"""A SentencePiece unigram vocabulary: training, encoding, sampling, decoding.
+"""A SentencePiece unigram vocabulary: training, encoding, decoding.
 
-The Python face of the tokenizer, without TensorFlow. The graph face is
+The Python face of the tokenizer, without TensorFlow; `nlp_speech.text.sampling` draws
+other segmentations than the best. The graph face is
 `nlp_speech.text.graph.GraphTokenizer`; both agree on every string.
 """
 
@@ -9,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import io
 import re
-import threading
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from itertools import dropwhile
@@ -33,7 +33,6 @@ _CHUNK = 1000
 _TRAINING_THREADS = 4
 _SPACE = "\u2581"
 _LONGEST_SENTENCE = 1 << 16  # bytes; SentencePiece leaves out longer ones
-_sampling = threading.Lock()
 
 
 class Tokenizer:
@@ -102,59 +101,29 @@ class Tokenizer:
             ids += self._model.encode(chunk, num_threads=1)
         return ids
 
-    def sample(
-        self, texts: Sequence[str], alpha: float, seed: int | Sequence[int]
-    ) -> list[list[int]]:
-        """Splits each text into pieces drawn at random (subword regularization).
+    def best_splits(self, word: str, most: int) -> list[tuple[int, ...]]:
+        """The most likely ways to split a word into pieces, the best one first.
 
         Args:
-            texts: any strings.
-            alpha: smoothing; towards 0 all splits are equally likely.
-            seed: a number, or several such as run and epoch; with the same `texts` it
-                decides the result.
-
-        Returns:
-            The ids of each text.
-
-        Source: Kudo 2018, "Subword Regularization", section 3.3.
+            word: one word as the pieces spell it, U+2581 before it; anything else has
+                no splits.
+            most: how many at most, up to 512.
         """
-        ids: list[list[int]] = []
-        words = [seed] if isinstance(seed, int) else list(seed)
-        for number, chunk in enumerate(_chunks(texts)):
-            state = np.random.SeedSequence([*words, number]).generate_state(1)
-            ids += self._sample_chunk(chunk, alpha, int(state[0]))
-        return ids
+        if not word.startswith(_SPACE) or _SPACE in word[1:]:
+            return []
+        found = self._model.nbest_encode(word[1:], nbest_size=most, out_type=int)
+        return [tuple(ids) for ids in found]
 
-    def _sample_chunk(
-        self, texts: list[str], alpha: float, seed: int
-    ) -> list[list[int]]:
-        """Samples in a new thread: SentencePiece seeds a thread when it first draws."""
-        ids: list[list[int]] = []
-        errors: list[BaseException] = []
+    @cached_property
+    def scores(self) -> np.ndarray:
+        """The logarithm of each piece's probability, float64 [size]."""
+        return np.array([self._model.get_score(n) for n in range(self.size)])
 
-        def work() -> None:
-            try:
-                ids.extend(
-                    self._model.encode(
-                        texts,
-                        enable_sampling=True,
-                        alpha=alpha,
-                        nbest_size=-1,
-                        num_threads=1,
-                    )
-                )
-            except BaseException as error:
-                errors.append(error)
-
-        # The seed is global to the process: no other thread may draw in between.
-        with _sampling:
-            sentencepiece.set_random_generator_seed(seed)
-            thread = threading.Thread(target=work, name="subword-sampling")
-            thread.start()
-            thread.join()
-        if errors:
-            raise errors[0]
-        return ids
+    @cached_property
+    def starts_word(self) -> np.ndarray:
+        """Whether each piece begins with a space, bool [size]."""
+        pieces = self.pieces(range(self.size))
+        return np.array([piece.startswith(_SPACE) for piece in pieces])
 
     def decode(self, ids: Iterable[Iterable[int]]) -> list[str]:
         """Joins pieces to texts.

@@ -102,7 +102,7 @@ def make_step(
         raw = tape.gradient(scaled, [v.value for v in variables])
         return [total, count, *(tf.convert_to_tensor(g) for g in raw)]
 
-    @tf.function
+    @tf.function(reduce_retracing=True)
     def gradients(batch: Any, scale: Any) -> Any:
         return devices.run(local, batch, scale)
 
@@ -115,11 +115,11 @@ def make_step(
     @tf.function
     def finish(sums: Any, scale: Any, wishes: Any) -> Any:
         def on_device(sums: list[Any]) -> Any:
-            total, count, wished, *raw = sum_over_devices(
-                [*sums[:2], wishes, *sums[2:]]
-            )
-            count = tf.maximum(count, 1)
-            mean = [g / (scale * tf.cast(count, g.dtype)) for g in raw]
+            # Only a tensor of this device can be summed over devices.
+            mine = tf.identity(wishes)
+            total, count, wished, *raw = sum_over_devices([*sums[:2], mine, *sums[2:]])
+            divisor = scale * tf.maximum(count, 1)
+            mean = [g / tf.cast(divisor, g.dtype) for g in raw]
             clipped, norm = tf.clip_by_global_norm(mean, section.clip_norm)
             return [total, count, norm, wished], clipped
 

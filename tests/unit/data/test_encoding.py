@@ -31,13 +31,6 @@ def test_flat_ids(rows: list[list[int]]) -> None:
     assert [ended[n].tolist() for n in range(len(ended))] == [[*r, 3] for r in rows]
 
 
-@given(st.lists(ROWS, max_size=4))
-def test_joined_flat_ids(parts: list[list[list[int]]]) -> None:
-    joined = FlatIds.joined([FlatIds.of(rows) for rows in parts])
-    rows = [row for part in parts for row in part]
-    assert [joined[n].tolist() for n in range(len(joined))] == rows
-
-
 def test_without_sampling(tokenizer: Tokenizer) -> None:
     encode = PairEncoder(PAIRS, tokenizer, tokenizer, TokenizerSection(), 1, False)
     for epoch in (0, 1):

@@ -6,7 +6,6 @@ import hashlib
 import io
 import os
 import re
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -85,7 +84,6 @@ def test_round_trip(tokenizer: Tokenizer, text: str) -> None:
     expected = " ".join(re.split(r"[\s\0]+", text)).strip(" ")
     assert tokenizer.decode(tokenizer.encode([text])) == [expected]
     assert tokenizer.canonical(text) == expected
-    assert tokenizer.decode(tokenizer.sample([text], 0.1, 3)) == [expected]
 
 
 def test_round_trip_applies_nfkc(tokenizer: Tokenizer) -> None:
@@ -106,39 +104,6 @@ def test_decode_drops_what_is_not_text(tokenizer: Tokenizer) -> None:
     space = tokenizer.space
     rows = [wrapped, [space, space, *ids], [PAD], [], [space]]
     assert tokenizer.decode(rows) == ["Two dogs.", "Two dogs.", "", "", ""]
-
-
-def test_sampling_is_decided_by_its_seed(tokenizer: Tokenizer) -> None:
-    texts = TEXTS * 4
-    first = tokenizer.sample(texts, 0.2, (1, 0))
-    assert tokenizer.sample(texts, 0.2, (1, 0)) == first
-    assert tokenizer.sample(texts, 0.2, (1, 1)) != first
-    assert tokenizer.sample(texts, 0.2, 2) != first
-    best = tokenizer.encode(texts)
-    assert sum(a != b for a, b in zip(first, best, strict=True)) > len(texts) / 2
-    # Chunks of the same texts are not sampled alike.
-    assert first[:1000] != first[1000:]
-
-
-def test_a_large_alpha_hardly_samples(tokenizer: Tokenizer) -> None:
-    best = tokenizer.encode(TEXTS)
-    sharp = tokenizer.sample(TEXTS, 50.0, 1)
-    assert sum(a == b for a, b in zip(sharp, best, strict=True)) > 0.9 * len(TEXTS)
-
-
-def test_sampling_in_several_threads_at_once(tokenizer: Tokenizer) -> None:
-    expected = [tokenizer.sample(TEXTS, 0.2, seed) for seed in range(4)]
-    found: dict[int, list[list[int]]] = {}
-
-    def work(seed: int) -> None:
-        found[seed] = tokenizer.sample(TEXTS, 0.2, seed)
-
-    threads = [threading.Thread(target=work, args=(seed,)) for seed in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert [found[seed] for seed in range(4)] == expected
 
 
 def test_training_is_repeatable_and_silent(

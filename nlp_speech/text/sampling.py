@@ -1,0 +1,162 @@
+"""Subword sampling over whole corpora: the same draw in every process.
+
+Pieces of a unigram model do not cross spaces, so a sampled segmentation of a text is a
+sampled segmentation of each of its words. Here the segmentations of each distinct word
+are listed once; an epoch is then drawn for all words at once with NumPy.
+
+SentencePiece can sample too, but what it draws with one seed differs from process to
+process: a run that is resumed would not be the run that was killed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from nlp_speech.text.tokenizer import Tokenizer
+
+_SPACE = "\u2581"
+_CHUNK = 1000  # texts between which other threads may work
+
+
+class Flat(NamedTuple):
+    """Sequences one after the other.
+
+    Attributes:
+        ids: of all sequences, int32 [ids].
+        offsets: where each begins, and the end of the last, int64 [sequences + 1].
+    """
+
+    ids: np.ndarray
+    offsets: np.ndarray
+
+
+class SubwordSampler:
+    """Draws segmentations of a corpus (Kudo 2018, "Subword Regularization").
+
+    Args:
+        tokenizer: a unigram model.
+        texts: the corpus.
+        alpha: smoothing of the distribution; towards 0 all segmentations of a word are
+            equally likely.
+        end: an id to add to each text, or None.
+        most: segmentations of a word that are considered, the most likely ones.
+    """
+
+    def __init__(
+        self,
+        tokenizer: Tokenizer,
+        texts: Sequence[str],
+        alpha: float,
+        end: int | None = None,
+        most: int = 256,
+    ) -> None:
+        self._words, self._offsets, words = _split(tokenizer, texts, end is not None)
+        segmentations = _segmentations(tokenizer, words, most)
+        if end is not None:
+            segmentations.append([(end,)])
+        self._pieces = _flat(s for options in segmentations for s in options)
+        counts = np.array([len(options) for options in segmentations], np.int64)
+        self._choices = _choices(self._pieces, counts, tokenizer.scores * alpha)
+
+    def __call__(self, seed: Sequence[int]) -> Flat:
+        """The ids of all texts; the same for the same seed, everywhere.
+
+        Args:
+            seed: numbers such as run and epoch.
+        """
+        random = np.random.default_rng(list(seed))
+        draws = self._words + random.random(len(self._words))
+        # Of a large number and almost 1, the sum may be rounded to the next number.
+        draws = np.minimum(draws, np.nextafter(self._words + 1.0, 0))
+        chosen = np.searchsorted(self._choices, draws, side="right")
+        begins, ends = self._pieces.offsets[chosen], self._pieces.offsets[chosen + 1]
+        totals = np.concatenate([[0], np.cumsum(ends - begins)])
+        # Where each id of the result stands among the pieces of all segmentations.
+        places = np.arange(totals[-1]) + np.repeat(begins - totals[:-1], ends - begins)
+        return Flat(self._pieces.ids[places], totals[self._offsets])
+
+
+def _split(
+    tokenizer: Tokenizer, texts: Sequence[str], ended: bool
+) -> tuple[np.ndarray, np.ndarray, list[tuple[int, ...]]]:
+    """Texts as numbers of words, and each word by its most likely pieces.
+
+    Returns:
+        The numbers, one text after the other, int64; where each text begins; and the
+        words. With `ended`, each text ends with one more word.
+    """
+    numbers: dict[tuple[int, ...], int] = {}
+    found: list[int] = []
+    offsets = [0]
+    end = -1
+    for begin in range(0, len(texts), _CHUNK):
+        for ids in tokenizer.encode(texts[begin : begin + _CHUNK]):
+            found += [
+                numbers.setdefault(word, len(numbers))
+                for word in _words(ids, tokenizer)
+            ]
+            found += [end] * ended
+            offsets.append(len(found))
+    array = np.array(found, np.int64)
+    array[array == end] = len(numbers)
+    return array, np.array(offsets, np.int64), list(numbers)
+
+
+def _words(ids: Sequence[int], tokenizer: Tokenizer) -> Iterable[tuple[int, ...]]:
+    """The pieces of a text, word by word."""
+    starts = tokenizer.starts_word
+    begin = 0
+    for n in range(1, len(ids)):
+        if starts[ids[n]]:
+            yield tuple(ids[begin:n])
+            begin = n
+    if ids:
+        yield tuple(ids[begin:])
+
+
+def _segmentations(
+    tokenizer: Tokenizer, words: Sequence[tuple[int, ...]], most: int
+) -> list[list[tuple[int, ...]]]:
+    """The most likely segmentations of each word, always with its best one."""
+    result = []
+    for word in words:
+        options = tokenizer.best_splits("".join(tokenizer.pieces(word)), most)
+        # A word that does not come back, such as one of unknown characters, stays.
+        result.append(options if word in options else [word])
+    return result
+
+
+def _choices(pieces: Flat, counts: np.ndarray, scores: np.ndarray) -> np.ndarray:
+    """Where to look a draw up.
+
+    Args:
+        pieces: of all segmentations, word by word.
+        counts: the segmentations of each word, [words].
+        scores: the logarithm of each piece's weight.
+
+    Returns:
+        For each segmentation of word n, n plus the share of it and of those before it.
+    """
+    if not len(counts):
+        return np.zeros(0)
+    logs = np.add.reduceat(scores[pieces.ids], pieces.offsets[:-1])
+    ends = np.cumsum(counts)
+    begins = ends - counts
+    logs -= np.repeat(np.maximum.reduceat(logs, begins), counts)
+    sums = np.cumsum(np.exp(logs))
+    before = np.concatenate([[0.0], sums])[begins]
+    shares = (sums - np.repeat(before, counts)) / np.repeat(
+        sums[ends - 1] - before, counts
+    )
+    shares[ends - 1] = 1.0
+    return np.repeat(np.arange(len(counts)), counts) + np.minimum(shares, 1.0)
+
+
+def _flat(rows: Iterable[tuple[int, ...]]) -> Flat:
+    listed = list(rows)
+    lengths = np.fromiter((len(r) for r in listed), np.int64, len(listed))
+    ids = np.fromiter((i for r in listed for i in r), np.int32, int(lengths.sum()))
+    return Flat(ids, np.concatenate([[0], np.cumsum(lengths)]))
