@@ -129,7 +129,9 @@ def sum_over_devices(values: list[Any]) -> list[Any]:
     context: Any = tf.distribute.get_replica_context()
     if context.num_replicas_in_sync == 1:
         return values
-    return context.all_reduce(tf.distribute.ReduceOp.SUM, values)
+    # A tensor that was made elsewhere has no device to be summed on.
+    here = [tf.identity(value) for value in values]
+    return context.all_reduce(tf.distribute.ReduceOp.SUM, here)
 
 
 def _rows(batch: Batch, number: int, count: int) -> Batch:

@@ -115,9 +115,8 @@ def make_step(
     @tf.function
     def finish(sums: Any, scale: Any, wishes: Any) -> Any:
         def on_device(sums: list[Any]) -> Any:
-            # Only a tensor of this device can be summed over devices.
-            mine = tf.identity(wishes)
-            total, count, wished, *raw = sum_over_devices([*sums[:2], mine, *sums[2:]])
+            total, count, *raw = sums
+            total, count, wished, *raw = sum_over_devices([total, count, wishes, *raw])
             divisor = scale * tf.maximum(count, 1)
             mean = [g / tf.cast(divisor, g.dtype) for g in raw]
             clipped, norm = tf.clip_by_global_norm(mean, section.clip_norm)
