@@ -150,7 +150,7 @@ class ExportSection(Section):
         default=0.3, ge=0, description="points of the metric quantization may lose"
     )
     verify_limit: int = Field(
-        default=200, ge=1, description="validation examples used to verify"
+        default=1000, ge=1, description="validation examples used to verify"
     )
 
 
