@@ -76,7 +76,8 @@ class Task(Protocol):
 
     `SERVER_ENDPOINT` takes what a user has (strings, samples); `DEVICE_ENDPOINT` takes
     what the host side of a device prepares (ids, samples); `TEXT_ENDPOINT`, if there is
-    one, takes strings on a device that has the operators of tensorflow-text.
+    one, takes strings on a device that has the operators of tensorflow-text. `METRIC`
+    is the metric of `score` that chooses checkpoints.
     """
 
     NAME: str
@@ -85,6 +86,7 @@ class Task(Protocol):
     DEVICE_ENDPOINT: str
     TEXT_ENDPOINT: str | None
     METRIC: str
+    HIGHER_IS_BETTER: bool
 
     def load_assets(self, config: Any, directory: Path) -> Any:
         """Opens what `TrainingTask.prepare` learned: vocabulary, statistics."""

@@ -7,7 +7,7 @@ import math
 import shutil
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -36,12 +36,17 @@ class Interrupted(UserError):
     """The run was asked to stop, and saved itself first."""
 
 
+class Diverged(UserError):
+    """The loss or its gradient is not finite any more."""
+
+
 def train(
     task: Task,
     training_task: TrainingTask,
     config: Any,
     directory: Path,
     resume: bool = False,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
 ) -> Path:
     """Trains a model until its config says stop.
 
@@ -54,20 +59,28 @@ def train(
         config: the experiment.
         directory: of the run; must be new unless `resume`.
         resume: go on from the newest checkpoint.
+        callbacks: Keras's; their `on_epoch_end` is called after each evaluation, once
+            it is logged and saved, with its metrics. What they raise ends the run.
 
     Returns:
         The file of the averaged weights.
 
     Raises:
         UserError: the directory is in use, the config has changed, or the data are bad.
+        Diverged: the loss is not finite.
         Interrupted: SIGINT or SIGTERM came; a checkpoint was saved.
     """
     with _no_false_start(directory):
-        return _train(task, training_task, config, directory, resume)
+        return _train(task, training_task, config, directory, resume, callbacks)
 
 
 def _train(
-    task: Task, training_task: TrainingTask, config: Any, directory: Path, resume: bool
+    task: Task,
+    training_task: TrainingTask,
+    config: Any,
+    directory: Path,
+    resume: bool,
+    callbacks: Sequence[keras.callbacks.Callback],
 ) -> Path:
     fingerprint = _open_directory(config, directory, resume)
     keras.utils.set_random_seed(config.seed)
@@ -82,7 +95,7 @@ def _train(
         run = _Run(task, training_task, config, assets, model, checkpoints, reporter)
         run.restore()
         with _stop_signals(run.stop):
-            run.loop()
+            run.loop(callbacks)
         weights = directory / "weights.npz"
         run.use_average()
         save_weights(model, weights)
@@ -134,7 +147,8 @@ class _Run:
         self.progress = checkpoint.progress
         self.reporter.say(f"resumed at update {self.progress.update}")
 
-    def loop(self) -> None:
+    def loop(self, callbacks: Sequence[keras.callbacks.Callback]) -> None:
+        self.callbacks = keras.callbacks.CallbackList(list(callbacks), model=self.model)
         while not self._finished():
             self._epoch()
         if self.progress.evaluated != self.progress.update:
@@ -188,7 +202,7 @@ class _Run:
         progress = self.progress
         total, count, norm = self.update(batch)
         if not (math.isfinite(total) and math.isfinite(norm)):
-            raise UserError(
+            raise Diverged(
                 f"the loss is not finite in epoch {progress.epoch}, batch "
                 f"{progress.batch} (update {progress.update + 1}); start a new run "
                 "with a lower training.learning_rate and another --output"
@@ -215,6 +229,8 @@ class _Run:
         progress.evaluated = progress.update
         self.reporter.evaluation(progress, values)
         self._save()
+        number = progress.update // self.section.evaluate_every - 1
+        self.callbacks.on_epoch_end(number, dict(values))
         self.reporter.restart_clock(progress)
 
     def _score(self) -> dict[str, float]:
@@ -312,4 +328,4 @@ def _stop_signals(stop: Callable[[], None]) -> Iterator[None]:
             signal.signal(number, handler)
 
 
-__all__ = ["Checkpoint", "Interrupted", "train"]
+__all__ = ["Checkpoint", "Diverged", "Interrupted", "train"]
