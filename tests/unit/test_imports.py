@@ -34,7 +34,8 @@ ALLOWED = {
     "decoding": BOTTOM,
     "models": BOTTOM | {"layers", "decoding"},
     "data": BOTTOM | {"contract", "text", "audio"},
-    "config": BOTTOM | {"contract", "yaml_nodes"},
+    "space": BOTTOM,
+    "config": BOTTOM | {"contract", "yaml_nodes", "space"},
     "bundle": BOTTOM | {"contract", "config"},
     "starter": BOTTOM | {"contract", "config"},
     "tasks": LIGHT | KERNEL,
@@ -43,6 +44,7 @@ ALLOWED = {
     "training": LIGHT | KERNEL | {"runtime", "evaluate"},
     "export": LIGHT | {"runtime", "evaluate", "metrics", "data"},
     "runs": LIGHT | {"export", "weights"},
+    "tune": LIGHT | {"space", "training", "plots"},
     "benchmark": LIGHT | {"runtime"},
     "serving": LIGHT | {"runtime"},
 }
@@ -57,6 +59,7 @@ LIGHT_FILES = (
     "bundle.py",
     "errors.py",
     "sections.py",
+    "space.py",
     "yaml_nodes.py",
     "data/parallel.py",
     "data/paths.py",
@@ -66,7 +69,15 @@ LIGHT_FILES = (
     "text/tokenizer.py",
     "text/normalization.py",
 )
-HEAVY = {"tensorflow", "keras", "tensorflow_text", "librosa", "matplotlib", "sklearn"}
+HEAVY = {
+    "tensorflow",
+    "keras",
+    "tensorflow_text",
+    "librosa",
+    "matplotlib",
+    "optuna",
+    "sklearn",
+}
 
 
 def module_path(name: str) -> Path | None:
