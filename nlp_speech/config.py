@@ -364,7 +364,12 @@ def _scalar(value: Any, field: FieldInfo) -> str:
     if isinstance(value, tuple):
         value = list(value)
     text = yaml.dump(
-        value, Dumper=Dumper, default_flow_style=True, allow_unicode=True, width=10**6
+        value,
+        Dumper=Dumper,
+        default_flow_style=True,
+        sort_keys=False,
+        allow_unicode=True,
+        width=10**6,
     )
     return text.removesuffix("\n").removesuffix("\n...")
 

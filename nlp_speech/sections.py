@@ -214,10 +214,11 @@ class TuneSection(Section):
         description="training.evaluate_every of a trial, or null: the same",
     )
     prune: bool = Field(
-        default=True, description="stop a trial that is below the median of the others"
+        default=True,
+        description="stop a trial that is worse than the median of those before",
     )
     prune_after_trials: int = Field(
-        default=5, ge=1, description="complete trials before any is stopped"
+        default=5, ge=1, description="trials that came as far, before any is stopped"
     )
     prune_after_updates: int | None = Field(
         default=None,
