@@ -150,15 +150,12 @@ def _check_space(config: Experiment, source: _Source) -> None:
             f"{key} must be the same in all trials, so that scores can be compared"
         )
         raise source.error(("tune", "space", key), f"tune.space: {message}")
-    for key, values in probes(config):
+    for key, value in probes(config):
         try:
-            vary(config, values)
+            vary(config, {key: value})
         except UserError as error:
-            if not key:
-                message = f"tune.updates: for a trial, {error}"
-                raise source.error(("tune", "updates"), message) from None
-            message = f"tune.space: {error}"
-            raise source.error(("tune", "space", key), message) from None
+            where = ("tune", "space", key)
+            raise source.error(where, f"tune.space: {error}") from None
 
 
 def dump_config(config: Experiment) -> str:

@@ -50,20 +50,11 @@ def extremes(parameter: ParameterSection) -> tuple[Any, ...]:
     return parameter.low, parameter.high
 
 
-def probes(config: Experiment) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Changes of the config that must be right for its search space to be right.
-
-    Yields:
-        The key at fault if it is not, or ``""`` for the trials' budget, and the values
-        by key.
-    """
-    if not config.tune.space:
-        return
-    shared = budget(config.tune)
-    yield "", shared
+def probes(config: Experiment) -> Iterator[tuple[str, Any]]:
+    """The keys of the search space with the values that they must accept."""
     for key, parameter in config.tune.space.items():
         for value in extremes(parameter):
-            yield key, {**shared, key: value}
+            yield key, value
 
 
 def place(data: dict[str, Any], key: str) -> tuple[Any, int | str]:
@@ -88,7 +79,8 @@ def place(data: dict[str, Any], key: str) -> tuple[Any, int | str]:
         try:
             here = holder[last]
         except (KeyError, IndexError, TypeError):
-            keys = list(_keys(data))
+            # the search space's own keys look most like the wrong one
+            keys = [k for k in _keys(data) if not k.startswith("tune.")]
             close = [k for k in keys if k.endswith(f".{key}")]
             close += difflib.get_close_matches(key, keys, n=1)
             meant = f"; did you mean {close[0]!r}?" if close else ""

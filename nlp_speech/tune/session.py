@@ -8,9 +8,11 @@ from pathlib import Path
 import optuna
 from optuna.trial import TrialState
 
+from nlp_speech.config import vary
 from nlp_speech.contract import Task, TrainingTask
 from nlp_speech.errors import UserError
 from nlp_speech.sections import Experiment
+from nlp_speech.space import budget
 from nlp_speech.tune.report import Report, make_report, write_report
 from nlp_speech.tune.search import Attempt, Interruption, Objective, search
 from nlp_speech.tune.study import finished, opened
@@ -50,7 +52,8 @@ def tune(
         What was found.
 
     Raises:
-        UserError: the space is empty, the directory is in use, or trials fail.
+        UserError: the space is empty, a trial's updates do not fit the config, the
+            directory is in use, or trials fail.
         Stopped: SIGINT or SIGTERM came; the report covers what was done.
     """
     if not config.tune.space:
@@ -58,8 +61,11 @@ def tune(
             "tune.space is empty; name what to search in the config, such as "
             "training.learning_rate: {low: 1e-4, high: 1e-2, log: true}"
         )
+    try:
+        vary(config, budget(config.tune))
+    except UserError as error:
+        raise UserError(f"tune.updates: for a trial, {error}") from None
     train = objective or Trainer(task, training_task, config, directory)
-
     with opened(config, directory, task.HIGHER_IS_BETTER) as study:
 
         def attempt(tried: Attempt) -> float | None:

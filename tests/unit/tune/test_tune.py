@@ -343,6 +343,15 @@ def test_two_processes_do_not_tune_in_one_folder(run_search: RunSearch) -> None:
     assert len(run_search(1, objective=second).rows) == 1
 
 
+def test_too_few_updates_for_the_config_are_told(
+    run_search: RunSearch, config: TranslationConfig, tmp_path: Path
+) -> None:
+    section = config.tune.model_copy(update={"updates": 1})
+    with pytest.raises(UserError, match=r"tune.updates: .*warmup_updates must not"):
+        run_search(1, config=config.model_copy(update={"tune": section}))
+    assert not (tmp_path / "search").exists()
+
+
 def test_an_empty_space_is_told(
     run_search: RunSearch, config: TranslationConfig
 ) -> None:
