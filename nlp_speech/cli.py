@@ -99,6 +99,39 @@ def train(
 
 
 @app.command()
+def tune(
+    config: Annotated[Path, typer.Argument(metavar="CONFIG", show_default=False)],
+    trials: Annotated[
+        int, typer.Option(min=1, help="in all; a search that was begun goes on")
+    ],
+    overrides: Annotated[
+        list[str] | None, typer.Option("--set", help="a.b=value, in YAML")
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option(help="its directory [runs/<config name>-tune]")
+    ] = None,
+) -> None:
+    """Search the values under `tune.space` of a config that score best."""
+    from nlp_speech.config import read_config
+    from nlp_speech.contract import load_task, load_training_task
+
+    experiment = read_config(config, overrides or [])
+    directory = output or Path("runs") / f"{config.stem}-tune"
+    _load_tensorflow()
+    from nlp_speech import tune as tuning
+    from nlp_speech.tune.tables import print_report
+
+    task = load_task(experiment.task)
+    training_task = load_training_task(experiment.task)
+    report = tuning.tune(task, training_task, experiment, directory, trials, _say)
+    print_report(report)
+    if report.best is None:
+        raise UserError("no trial was completed; the table says why")
+    typer.echo(f"{directory / 'tune.png'} shows this; train with the best values:")
+    typer.echo(f"nlp-speech train {directory / 'best.yaml'} --output RUN")
+
+
+@app.command()
 def export(
     run: Annotated[Path, typer.Argument(metavar="RUN", show_default=False)],
     output: Annotated[

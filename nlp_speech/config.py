@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import UnionType
-from typing import Any, Literal, Union, get_args, get_origin
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -23,9 +23,11 @@ from pydantic_core import ErrorDetails, PydanticUndefined
 from nlp_speech.contract import load_task
 from nlp_speech.errors import UserError
 from nlp_speech.sections import Experiment
+from nlp_speech.space import is_fixed, place, probes
 from nlp_speech.yaml_nodes import Dumper, Loader, construct, read_nodes
 
 Location = tuple[int | str, ...]
+E = TypeVar("E", bound=Experiment)
 
 
 @dataclass(frozen=True)
@@ -100,12 +102,60 @@ def read_config(path: Path | str, overrides: Sequence[str] = ()) -> Experiment:
     config_class = _config_class(data, source)
     try:
         # JSON mode takes a list for a tuple although the models are strict.
-        return config_class.model_validate_json(json.dumps(data))
+        config = config_class.model_validate_json(json.dumps(data))
     except ValidationError as error:
         raise _explain(error, config_class, source) from None
     except (TypeError, ValueError, RecursionError):
         message = "only text, numbers, true, false, null, lists and sections are read"
         raise UserError.at(path, 1, message) from None
+    _check_space(config, source)
+    return config
+
+
+def vary(config: E, values: Mapping[str, Any]) -> E:
+    """The same config with other values.
+
+    Args:
+        config: is not changed.
+        values: by key, such as ``{"model.units": 64}``.
+
+    Raises:
+        UserError: there is no such key, or the config refuses the values.
+    """
+    data = config.model_dump(mode="json")
+    for key, value in values.items():
+        holder, last = place(data, key)
+        holder[last] = value
+    try:
+        return type(config).model_validate_json(json.dumps(data))
+    except ValidationError as error:
+        [first, *_] = error.errors(include_url=False)
+        raise UserError(_sentence(first, type(config))) from None
+
+
+def value_of(config: Experiment, key: str) -> Any:
+    """The value of a key, such as ``model.units``.
+
+    Raises:
+        UserError: there is no such key.
+    """
+    holder, last = place(config.model_dump(mode="json"), key)
+    return holder[last]
+
+
+def _check_space(config: Experiment, source: _Source) -> None:
+    """Refuses a search space that names unknown keys or values they cannot have."""
+    for key in filter(is_fixed, config.tune.space):
+        message = (
+            f"{key} must be the same in all trials, so that scores can be compared"
+        )
+        raise source.error(("tune", "space", key), f"tune.space: {message}")
+    for key, value in probes(config):
+        try:
+            vary(config, {key: value})
+        except UserError as error:
+            where = ("tune", "space", key)
+            raise source.error(where, f"tune.space: {error}") from None
 
 
 def dump_config(config: Experiment) -> str:
@@ -311,7 +361,12 @@ def _scalar(value: Any, field: FieldInfo) -> str:
     if isinstance(value, tuple):
         value = list(value)
     text = yaml.dump(
-        value, Dumper=Dumper, default_flow_style=True, allow_unicode=True, width=10**6
+        value,
+        Dumper=Dumper,
+        default_flow_style=True,
+        sort_keys=False,
+        allow_unicode=True,
+        width=10**6,
     )
     return text.removesuffix("\n").removesuffix("\n...")
 

@@ -65,7 +65,7 @@ def draw_attention(
         weights,
         list(fonts),
     )
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def _figure(
@@ -124,7 +124,16 @@ def _heat_map(
         spine.set_visible(False)
 
 
-def _save(figure: Figure, path: Path) -> None:
+def save_figure(figure: Figure, path: Path) -> None:
+    """Writes a figure to a file.
+
+    Args:
+        figure: is drawn with fewer dots if it is huge.
+        path: its suffix is the format, such as ``.png``.
+
+    Raises:
+        UserError: the format is unknown, or the file cannot be written.
+    """
     formats = figure.canvas.get_supported_filetypes()
     suffix = path.suffix.lower().removeprefix(".")
     if suffix not in formats:

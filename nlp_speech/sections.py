@@ -5,6 +5,8 @@ Each field's description is what `nlp-speech new` writes as a comment beside it.
 
 from __future__ import annotations
 
+import math
+from decimal import Decimal
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -163,6 +165,82 @@ class CardSection(Section):
     limits: str = Field(default="", description="what the model is not good for")
 
 
+class ParameterSection(Section):
+    """The values of one key that are tried: a range, or choices."""
+
+    low: int | float | None = Field(default=None, description="smallest value")
+    high: int | float | None = Field(default=None, description="largest value")
+    log: bool = Field(
+        default=False, description="try small values as often as large ones, by ratio"
+    )
+    step: int | float | None = Field(
+        default=None, gt=0, description="distance of the values in a range"
+    )
+    choices: tuple[bool | int | float | str | None, ...] = Field(
+        default=(), description="instead of a range"
+    )
+
+    @model_validator(mode="after")
+    def _one_form(self) -> ParameterSection:
+        low, high = self.low, self.high
+        if self.choices:
+            if (low, high, self.step) != (None, None, None) or self.log:
+                raise ValueError("give either choices, or low and high")
+            # true and 1 are equal, and the sampler could not tell them apart
+            if len(set(self.choices)) < len(self.choices):
+                raise ValueError("give each of the choices once")
+        elif low is None or high is None:
+            raise ValueError("give low and high, or choices")
+        else:
+            self._check_range(low, high)
+        return self
+
+    def _check_range(self, low: float, high: float) -> None:
+        if not (math.isfinite(low) and math.isfinite(high) and low < high):
+            raise ValueError("low must be below high")
+        if self.log and (low <= 0 or self.step is not None):
+            raise ValueError("with log, low must be above 0 and there is no step")
+        if self.step is not None:
+            width = Decimal(str(high)) - Decimal(str(low))
+            if width % Decimal(str(self.step)):
+                raise ValueError("high must be low and a whole number of steps")
+
+
+class TuneSection(Section):
+    """What `tune` searches: the values to try, and how long each trial may take."""
+
+    space: dict[str, ParameterSection] = Field(
+        default={},
+        description="by key, such as "
+        "training.learning_rate: {low: 1e-4, high: 1e-2, log: true}",
+    )
+    seed: int = Field(default=1, ge=0, description="of the choice of values")
+    updates: int | None = Field(
+        default=None, ge=1, description="training.updates of a trial, or null: the same"
+    )
+    minutes: float | None = Field(
+        default=None, gt=0, description="training.minutes of a trial, or null: the same"
+    )
+    evaluate_every: int | None = Field(
+        default=None,
+        ge=1,
+        description="training.evaluate_every of a trial, or null: the same",
+    )
+    prune: bool = Field(
+        default=True,
+        description="stop a trial that is worse than the median of those before",
+    )
+    prune_after_trials: int = Field(
+        default=5, ge=1, description="trials that came as far, before any is stopped"
+    )
+    prune_after_updates: int | None = Field(
+        default=None,
+        ge=0,
+        description="updates before a trial is stopped, or null: "
+        "training.warmup_updates",
+    )
+
+
 class Experiment(Section):
     """What every task's config has; a task adds `data` and `model`."""
 
@@ -172,6 +250,7 @@ class Experiment(Section):
     training: TrainingSection = TrainingSection()
     export: ExportSection = ExportSection()
     card: CardSection = CardSection()
+    tune: TuneSection = TuneSection()
 
     @model_validator(mode="after")
     def _warmup_fits(self) -> Experiment:

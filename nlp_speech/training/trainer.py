@@ -39,6 +39,10 @@ class Interrupted(UserError):
     """The run was asked to stop, and saved itself first."""
 
 
+class Diverged(UserError):
+    """The loss or its gradient is not finite any more."""
+
+
 def train(
     task: Task,
     training_task: TrainingTask,
@@ -68,6 +72,7 @@ def train(
 
     Raises:
         UserError: the directory is in use, the config has changed, or the data are bad.
+        Diverged: the loss is not finite.
         Interrupted: SIGINT or SIGTERM came; a checkpoint was saved.
     """
     with noticing_lost_peers():
@@ -242,7 +247,7 @@ class _Run:
         done = self.update(batches, self.scale.factor(progress), wishes)
         if not self.scale.accept(progress, done.finite):
             if self.scale.exhausted(progress):
-                raise UserError(
+                raise Diverged(
                     f"the loss is not finite in epoch {progress.epoch}, batch "
                     f"{progress.batch} (update {progress.update + 1}); start a new run "
                     "with a lower training.learning_rate and another --output"
@@ -327,4 +332,4 @@ def _stop_signals(stop: Callable[[], None]) -> Iterator[None]:
             signal.signal(number, handler)
 
 
-__all__ = ["Checkpoint", "Interrupted", "train"]
+__all__ = ["Checkpoint", "Diverged", "Interrupted", "train"]

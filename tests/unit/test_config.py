@@ -13,7 +13,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nlp_speech.config import dump_config, read_config, template
+from nlp_speech.config import dump_config, read_config, template, value_of, vary
 from nlp_speech.errors import UserError
 from nlp_speech.tasks.translation.config import TranslationConfig
 from nlp_speech.yaml_nodes import Dumper, Loader
@@ -143,6 +143,84 @@ def test_wrong_override(path: Path, override: str, words: list[str]) -> None:
     assert text.startswith(f"--set {override}: ")
     assert all(word in text for word in words), text
     assert str(path) not in text
+
+
+# The search space
+
+
+RATE = "training.learning_rate: {low: 1e-4, high: 1e-2, log: true}"
+
+
+@pytest.mark.parametrize(
+    "space",
+    [
+        RATE,
+        "model.units: {low: 16, high: 64, step: 16}",
+        "model.dropout: {low: 0.0, high: 0.3, step: 0.1}",
+        "model.attention: {choices: [luong, bahdanau]}",
+        "training.patience: {choices: [null, 3]}",
+        "data.train.0.source: {choices: [a.en, b.en]}",
+    ],
+)
+def test_search_space(path: Path, tmp_path: Path, space: str) -> None:
+    path.write_text(f"{SMALL}tune:\n  space:\n    {space}\n", encoding="utf-8")
+    config = read(path)
+    assert list(config.tune.space) == [space.partition(":")[0]]
+    (tmp_path / "dumped.yaml").write_text(dump_config(config), encoding="utf-8")
+    assert read(tmp_path / "dumped.yaml") == config
+
+
+@pytest.mark.parametrize(
+    ("space", "words"),
+    [
+        ("learning_rate: {low: 1, high: 2}", ["mean 'training.learning_rate'?"]),
+        ("model.unit: {low: 1, high: 2}", ["no key 'model.unit'", "'model.units'?"]),
+        ("model.units.x: {low: 1, high: 2}", ["no key 'model.units.x'"]),
+        ("data.train.2.source: {choices: [a]}", ["no key 'data.train.2.source'"]),
+        ("model.units: {low: 0, high: 9}", ["'model.units' must be greater", "not 0"]),
+        ("model.units: {low: 1, high: 9.5}", ["'model.units'", "whole number"]),
+        ("model.dropout: {low: 0, high: 1}", ["'model.dropout' must be less than 1"]),
+        ("model.attention: {choices: [luong, x]}", ["'bahdanau', not \"x\""]),
+        ("model: {choices: [1]}", ["'model' must be a section"]),
+        ("training.warmup_updates: {low: 1, high: 99999}", ["must not exceed"]),
+        ("training.updates: {low: 1, high: 9}", ["must be the same in all trials"]),
+        ("data.validation.source: {choices: [a]}", ["must be the same in all trials"]),
+        ("tune.seed: {low: 1, high: 9}", ["must be the same in all trials"]),
+        ("model.units: {low: 9, high: 1}", ["model.units: low must be below high"]),
+        ("model.units: {low: 1}", ["model.units: give low and high"]),
+        ("model.units: {}", ["model.units: give low and high, or choices"]),
+        ("model.units: {low: 1, high: 9, choices: [1]}", ["give either choices"]),
+        ("model.units: {low: 1, high: 9, step: 3}", ["a whole number of steps"]),
+        ("model.units: {low: 0, high: 9, log: true}", ["low must be above 0"]),
+        ("model.units: {low: 1, high: .inf}", ["low must be below high"]),
+        ("model.residual: {choices: [true, 1]}", ["each of the choices once"]),
+        ("model.units: {lo: 1, high: 2}", ["unknown key", "did you mean 'low'?"]),
+        ("model.units: 3", ["'tune.space.model.units' must be a section"]),
+    ],
+)
+def test_wrong_search_space(path: Path, space: str, words: list[str]) -> None:
+    path.write_text(f"{SMALL}tune:\n  space:\n    {space}\n", encoding="utf-8")
+    text = message(path)
+    assert text.startswith(f"{path}:23: "), text
+    assert all(word in text for word in words), text
+
+
+def test_wrong_search_space_in_an_override(path: Path) -> None:
+    override = "tune.space={model.unit: {low: 1, high: 2}}"
+    assert message(path, override).startswith(f"--set {override}: tune.space: ")
+
+
+def test_vary(path: Path) -> None:
+    config = read(path)
+    changed = vary(config, {"model.units": 8, "data.train.1.columns": [1, 3]})
+    assert (changed.model.units, changed.data.train[1].columns) == (8, (1, 3))
+    assert value_of(changed, "data.train.1.columns") == [1, 3]
+    assert config.model.units == 64
+    assert vary(changed, {"model.units": 64, "data.train.1.columns": [2, 0]}) == config
+    with pytest.raises(UserError, match=r"'model.units' must be a whole number"):
+        vary(config, {"model.units": 1.5})
+    with pytest.raises(UserError, match=r"no key 'units'; did you mean 'model.units'"):
+        value_of(config, "units")
 
 
 def test_error_in_file_is_not_blamed_on_an_override(path: Path) -> None:

@@ -34,7 +34,8 @@ ALLOWED = {
     "decoding": BOTTOM,
     "models": BOTTOM | {"layers", "decoding"},
     "data": BOTTOM | {"contract", "text", "audio"},
-    "config": BOTTOM | {"contract", "yaml_nodes"},
+    "space": BOTTOM,
+    "config": BOTTOM | {"contract", "yaml_nodes", "space"},
     "bundle": BOTTOM | {"contract", "config"},
     "starter": BOTTOM | {"contract", "config"},
     "tasks": LIGHT | KERNEL,
@@ -44,6 +45,7 @@ ALLOWED = {
     "export": LIGHT | {"runtime", "evaluate", "metrics", "data"},
     "workers": {"errors"},
     "runs": LIGHT | {"export", "weights"},
+    "tune": LIGHT | {"space", "training", "plots"},
     "benchmark": LIGHT | {"runtime"},
     "serving": LIGHT | {"runtime"},
 }
@@ -58,6 +60,7 @@ LIGHT_FILES = (
     "bundle.py",
     "errors.py",
     "sections.py",
+    "space.py",
     "yaml_nodes.py",
     "data/parallel.py",
     "data/paths.py",
@@ -68,7 +71,15 @@ LIGHT_FILES = (
     "text/tokenizer.py",
     "text/normalization.py",
 )
-HEAVY = {"tensorflow", "keras", "tensorflow_text", "librosa", "matplotlib", "sklearn"}
+HEAVY = {
+    "tensorflow",
+    "keras",
+    "tensorflow_text",
+    "librosa",
+    "matplotlib",
+    "optuna",
+    "sklearn",
+}
 
 
 def module_path(name: str) -> Path | None:

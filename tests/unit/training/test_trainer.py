@@ -8,13 +8,14 @@ import signal
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 import pytest
 
 from nlp_speech.contract import load_task, load_training_task
 from nlp_speech.errors import UserError
 from nlp_speech.tasks.translation import TranslationConfig
-from nlp_speech.training import Interrupted, step, train, trainer
+from nlp_speech.training import Diverged, Interrupted, step, train, trainer
 from nlp_speech.training.checkpoint import Checkpoints
 from nlp_speech.weights import read_arrays
 
@@ -111,7 +112,7 @@ def test_a_non_finite_loss_stops_the_run_and_names_the_batch(
 ) -> None:
     bad = step.Update(float("nan"), 1.0, 1.0, step.NO_WISHES)
     disturb(monkeypatch, 2, lambda update: bad)
-    with pytest.raises(UserError, match=r"not finite in epoch 0, batch 2"):
+    with pytest.raises(Diverged, match=r"not finite in epoch 0, batch 2"):
         run(small_config, tmp_path / "run")
 
 
@@ -165,6 +166,29 @@ def test_a_full_disk_while_saving_keeps_the_older_checkpoint(
         run(small_config, tmp_path / "run")
     assert Checkpoints(tmp_path / "run/checkpoints", "").updates() == [4]
     assert not list((tmp_path / "run/checkpoints").glob("*.tmp"))
+
+
+def test_callbacks_are_told_of_each_evaluation_once_it_is_saved(
+    small_config: TranslationConfig, tmp_path: Path
+) -> None:
+    told: list[tuple[int, float, float]] = []
+
+    class Stop(Exception):
+        pass
+
+    class Watch(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+            newest = log(tmp_path / "run")[-1]
+            assert variables(tmp_path / "run", newest["update"])
+            told.append((epoch, logs["bleu"], logs["loss"]))
+            assert logs["bleu"] == pytest.approx(newest["bleu"], abs=1e-4)
+            if epoch == 1:
+                raise Stop
+
+    task, training_task = load_task("translation"), load_training_task("translation")
+    with pytest.raises(Stop):
+        train(task, training_task, small_config, tmp_path / "run", callbacks=[Watch()])
+    assert [number for number, *_ in told] == [0, 1]
 
 
 def test_early_stopping(small_config: TranslationConfig, tmp_path: Path) -> None:
