@@ -7,6 +7,8 @@ from typing import Any, Literal
 import keras
 import tensorflow as tf
 
+from nlp_speech.layers.unroll import Product, Weights
+
 Tensor = Any
 
 _MASKED = -1e9
@@ -72,14 +74,57 @@ class Attention(keras.layers.Layer):
         """
         logits = self._logits(query, keys)
         mask = tf.sequence_mask(lengths, tf.shape(memory)[1], dtype=logits.dtype)
-        mask = mask[:, None, :]
-        weights = tf.nn.softmax(logits + (1 - mask) * _MASKED) * mask
+        weights = _softmax(logits, mask[:, None, :])
         return tf.matmul(weights, memory), weights
+
+    def parts(self, memory: Tensor, keys: Tensor) -> tuple[Weights, Weights]:
+        """What `read` multiplies with and what else it reads, by name.
+
+        Args:
+            memory: [batch, source time, features].
+            keys: what `keys` made of the memory.
+
+        Returns:
+            Weights and constants for `nlp_speech.layers.unroll`.
+        """
+        if self.score == "luong":
+            keys = tf.linalg.matrix_transpose(keys)
+            return {"attention_keys": keys, "memory": memory}, {}
+        kernel, bias, vector = (
+            tf.cast(w.value, keys.dtype)
+            for w in (self.query_kernel, self.bias, self.vector)
+        )
+        constants = {"attention_keys": keys, "attention_bias": bias}
+        constants["attention_vector"] = vector[:, 0]
+        return {"attention_query": kernel, "memory": memory}, constants
+
+    def read(
+        self, query: Tensor, lengths: Tensor, product: Product, constants: Weights
+    ) -> tuple[Tensor, Tensor]:
+        """The same as a call, for one query a memory and with given products.
+
+        Args:
+            query: [batch, features].
+            lengths: real steps of each memory, [batch].
+            product: multiplies with the weights of `parts`.
+            constants: from `parts`.
+
+        Returns:
+            Context [batch, features] and weights [batch, source time].
+        """
+        if self.score == "luong":
+            logits = product("attention_keys", query * _scale(query))
+        else:
+            projected = product("attention_query", query) + constants["attention_bias"]
+            hidden = tf.tanh(projected[:, None] + constants["attention_keys"])
+            logits = tf.reduce_sum(hidden * constants["attention_vector"], axis=-1)
+        mask = tf.sequence_mask(lengths, tf.shape(logits)[1], dtype=logits.dtype)
+        weights = _softmax(logits, mask)
+        return product("memory", weights), weights
 
     def _logits(self, query: Tensor, keys: Tensor) -> Tensor:
         if self.score == "luong":
-            scale = float(query.shape[-1]) ** -0.5
-            return tf.matmul(query * scale, keys, transpose_b=True)
+            return tf.matmul(query * _scale(query), keys, transpose_b=True)
         projected = _project(query, self.query_kernel.value) + self.bias.value
         hidden = tf.tanh(projected[:, :, None] + keys[:, None])
         return tf.squeeze(_project(hidden, self.vector.value), -1)
@@ -87,6 +132,14 @@ class Attention(keras.layers.Layer):
     def get_config(self) -> dict[str, Any]:
         """What is needed to make the layer again."""
         return {**super().get_config(), "score": self.score, "units": self.units}
+
+
+def _scale(query: Tensor) -> float:
+    return float(query.shape[-1]) ** -0.5
+
+
+def _softmax(logits: Tensor, mask: Tensor) -> Tensor:
+    return tf.nn.softmax(logits + (1 - mask) * _MASKED) * mask
 
 
 def _project(x: Tensor, kernel: Tensor) -> Tensor:

@@ -18,13 +18,27 @@ class Bidirectional(keras.layers.Layer):
 
     Args:
         units: LSTM units of each direction.
+        recurrent_weight_dropout: as in `LSTM`, for both directions.
+        jit_compile: as in `LSTM`, for both directions.
     """
 
-    def __init__(self, units: int, **options: Any) -> None:
+    def __init__(
+        self,
+        units: int,
+        recurrent_weight_dropout: float = 0.0,
+        jit_compile: bool = False,
+        **options: Any,
+    ) -> None:
         super().__init__(**options)
         self.units = units
-        self.forward_layer = LSTM(units, return_sequences=True, name="forward")
-        self.backward_layer = LSTM(units, return_sequences=True, name="backward")
+        self.lstm_options = {
+            "recurrent_weight_dropout": recurrent_weight_dropout,
+            "jit_compile": jit_compile,
+        }
+        self.forward_layer, self.backward_layer = (
+            LSTM(units, return_sequences=True, name=name, **self.lstm_options)
+            for name in ("forward", "backward")
+        )
 
     def build(self, sequences_shape: Any) -> None:
         """Creates the weights for [batch, time, features]."""
@@ -54,4 +68,4 @@ class Bidirectional(keras.layers.Layer):
 
     def get_config(self) -> dict[str, Any]:
         """What is needed to make the layer again."""
-        return {**super().get_config(), "units": self.units}
+        return {**super().get_config(), "units": self.units, **self.lstm_options}

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, Protocol
 
 import keras
 import tensorflow as tf
 
 from nlp_speech.layers import LSTM, Attention, TimeDropout
+from nlp_speech.models.feeding import feed
 
 Tensor = Any
 State = tuple[Tensor, ...]
@@ -32,6 +33,26 @@ class Masks(NamedTuple):
 
     layers: tuple[Tensor, ...]
     output: Tensor
+
+
+class Parts(Protocol):
+    """What a step is made of: the decoder's layers, or the same as an unrolled loop."""
+
+    def cell(self, n: int, x: Tensor, state: tuple[Tensor, Tensor]) -> Any:
+        """Layer n: its output and its new state."""
+        ...
+
+    def attend(self, query: Tensor) -> tuple[Tensor, Tensor]:
+        """Context and attention weights, [rows, ...] each."""
+        ...
+
+    def normalize(self, n: int, y: Tensor) -> Tensor:
+        """The norm of layer n, if it has one."""
+        ...
+
+    def output(self, x: Tensor) -> Tensor:
+        """The attentional vector."""
+        ...
 
 
 class Decoder(keras.layers.Layer):
@@ -76,8 +97,7 @@ class Decoder(keras.layers.Layer):
         self.input_feeding = input_feeding
         self.residual = residual
         self.lstms = [
-            LSTM(units, return_sequences=True, return_state=True, name=f"layer_{n}")
-            for n in range(layers)
+            LSTM(units, return_sequences=True, name=f"layer_{n}") for n in range(layers)
         ]
         self.attention = Attention(attention, attention_units, name="attention")
         self.norms = [
@@ -147,16 +167,14 @@ class Decoder(keras.layers.Layer):
         state = self.initial_state(memory)
         masks = self._masks(tf.shape(embedded)[0], training)
         if self.input_feeding:
-            return self._feed(embedded, memory, state, masks)
-        first, _, _ = self.lstms[0](
-            embedded, initial_state=state[:2], training=training
-        )
+            return feed(self, embedded, memory, state, masks, training)
+        first = self.lstms[0](embedded, initial_state=state[:2], training=training)
         below = self._normalize(0, first) * masks.layers[0]
         context, weights = self.attention(
             below, memory.outputs, memory.keys, memory.lengths
         )
         for n in range(1, len(self.lstms)):
-            y, _, _ = self.lstms[n](
+            y = self.lstms[n](
                 tf.concat([below, context], axis=-1),
                 initial_state=state[2 * n : 2 * n + 2],
                 training=training,
@@ -179,59 +197,29 @@ class Decoder(keras.layers.Layer):
             Attentional vectors [rows, output units], attention weights [rows, source
             time] and the new state.
         """
-        return self._step(embedded, state, memory, None)
+        return self.advance(embedded, state, _Layers(self, memory), None)
 
-    def _step(
-        self, embedded: Tensor, state: State, memory: Memory, masks: Masks | None
+    def advance(
+        self, embedded: Tensor, state: State, parts: Parts, masks: Masks | None
     ) -> tuple[Tensor, Tensor, State]:
+        """One step made of given parts; arguments and results otherwise as `step`."""
         x = tf.concat([embedded, state[-1]], -1) if self.input_feeding else embedded
-        y, cell_state = self.lstms[0].step(x, state[:2])
+        y, cell_state = parts.cell(0, x, state[:2])
         new_state = list(cell_state)
-        below = _times(self._normalize(0, y), masks and masks.layers[0][:, 0])
-        context, weights = self._attend(below, memory)
+        below = _times(parts.normalize(0, y), masks and masks.layers[0][:, 0])
+        context, weights = parts.attend(below)
         for n in range(1, len(self.lstms)):
-            y, cell_state = self.lstms[n].step(
-                tf.concat([below, context], axis=-1), state[2 * n : 2 * n + 2]
+            y, cell_state = parts.cell(
+                n, tf.concat([below, context], axis=-1), state[2 * n : 2 * n + 2]
             )
             new_state.extend(cell_state)
-            below = _times(self._above(n, below, y), masks and masks.layers[n][:, 0])
-        output = self._output(below, context, embedded)
+            y = parts.normalize(n, below + y if self.residual else y)
+            below = _times(y, masks and masks.layers[n][:, 0])
+        output = parts.output(tf.concat([below, context, embedded], axis=-1))
         output = _times(output, masks and masks.output[:, 0])
         if self.input_feeding:
             new_state.append(output)
         return output, weights, tuple(new_state)
-
-    def _feed(
-        self, embedded: Tensor, memory: Memory, state: State, masks: Masks
-    ) -> tuple[Tensor, Tensor]:
-        steps = tf.shape(embedded)[1]
-        outputs = tf.TensorArray(embedded.dtype, size=steps)
-        weights = tf.TensorArray(embedded.dtype, size=steps)
-
-        def body(t: Tensor, state: State, outputs: Any, weights: Any) -> tuple:
-            output, weight, state = self._step(embedded[:, t], state, memory, masks)
-            return t + 1, state, outputs.write(t, output), weights.write(t, weight)
-
-        _, _, outputs, weights = tf.while_loop(
-            lambda t, *_: t < steps,
-            body,
-            (tf.constant(0), state, outputs, weights),
-            maximum_iterations=steps,
-        )
-        stacked = tf.transpose(outputs.stack(), [1, 0, 2])
-        stacked = tf.ensure_shape(stacked, [None, None, self.output_units])
-        return stacked, tf.transpose(weights.stack(), [1, 0, 2])
-
-    def _attend(self, query: Tensor, memory: Memory) -> tuple[Tensor, Tensor]:
-        """Lets the hypotheses of each source read it, without repeating the memory."""
-        batch = memory.outputs.shape[0] or tf.shape(memory.outputs)[0]
-        rows = query.shape[0] or tf.shape(query)[0]
-        grouped = tf.reshape(query, [batch, rows // batch, self.units])
-        context, weights = self.attention(
-            grouped, memory.outputs, memory.keys, memory.lengths
-        )
-        context = tf.reshape(context, [rows, memory.outputs.shape[-1]])
-        return context, tf.reshape(weights, [rows, tf.shape(weights)[-1]])
 
     def _normalize(self, n: int, y: Tensor) -> Tensor:
         norm = self.norms[n]
@@ -247,6 +235,34 @@ class Decoder(keras.layers.Layer):
         layers = tuple(d.mask(batch_size, self.units, training) for d in self.dropouts)
         output = self.output_dropout.mask(batch_size, self.output_units, training)
         return Masks(layers, output)
+
+
+class _Layers:
+    """The layers themselves, for the hypotheses of a beam: what is exported."""
+
+    def __init__(self, decoder: Decoder, memory: Memory) -> None:
+        self.decoder = decoder
+        self.memory = memory
+
+    def cell(self, n: int, x: Tensor, state: tuple[Tensor, Tensor]) -> Any:
+        return self.decoder.lstms[n].step(x, state)
+
+    def attend(self, query: Tensor) -> tuple[Tensor, Tensor]:
+        """Lets the hypotheses of each source read it, without repeating the memory."""
+        outputs, keys, lengths = self.memory
+        batch = outputs.shape[0] or tf.shape(outputs)[0]
+        rows = query.shape[0] or tf.shape(query)[0]
+        grouped = tf.reshape(query, [batch, rows // batch, query.shape[-1]])
+        context, weights = self.decoder.attention(grouped, outputs, keys, lengths)
+        context = tf.reshape(context, [rows, outputs.shape[-1]])
+        return context, tf.reshape(weights, [rows, tf.shape(weights)[-1]])
+
+    def normalize(self, n: int, y: Tensor) -> Tensor:
+        norm = self.decoder.norms[n]
+        return y if norm is None else norm(y)
+
+    def output(self, x: Tensor) -> Tensor:
+        return self.decoder.output_layer(x)
 
 
 def _times(x: Tensor, factor: Tensor | None) -> Tensor:
