@@ -33,6 +33,7 @@ from nlp_speech.contract import load_task, load_training_task
 from nlp_speech.data.batching import Shape
 from nlp_speech.data.pipeline import PairBatches
 from nlp_speech.text.tokenizer import EOS
+from nlp_speech.training.devices import Devices, make_strategy
 from nlp_speech.training.step import make_optimizer, make_step
 
 ROOT = Path(__file__).parents[2]
@@ -118,8 +119,9 @@ def measure(path: Path, updates: int) -> dict[str, Any]:
     model = training_task.build(config, assets)
     optimizer = make_optimizer(config.training)
     optimizer.build(model.trainable_variables)
-    update = make_step(training_task, config, model, optimizer)
-    trained = measure_training(update, data, updates, clock)
+    devices = Devices(make_strategy())
+    step = make_step(training_task, config, model, optimizer, devices)
+    trained = measure_training(lambda batch: step([(batch,)]), data, updates, clock)
     spent = clock.seconds
     return {
         "config": path.name,
