@@ -42,7 +42,7 @@ def draw_report(
     from matplotlib.figure import Figure
 
     panels = 1 + len(report.effects)
-    columns = min(panels, _COLUMNS)
+    columns = 2 if panels in (2, 4) else _COLUMNS
     rows = -(-panels // columns)
     size = (columns * _PANEL[0], rows * _PANEL[1] + 0.4)
     figure = Figure(figsize=size, layout="constrained")
@@ -115,11 +115,31 @@ def _draw_parameter(
     else:
         points = [(r.values[key], report.compared(r), r) for r in rows]
         _scatter(axes, report, points)
-        if parameter.log:
-            axes.set_xscale("log")
+        _show_range(axes, parameter)
     title = "" if effect.importance is None else f"importance {effect.importance:.0%}"
     axes.set_title(title, fontsize=_FONT_SIZE)
     axes.set_xlabel(key, parse_math=False)
+
+
+def _show_range(axes: Axes, parameter: ParameterSection) -> None:
+    """Shows the whole range, so that what was not tried is seen too."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+    low, high = parameter.low, parameter.high
+    assert low is not None
+    assert high is not None
+    if not parameter.log:
+        margin = 0.05 * (high - low)
+        axes.set_xlim(low - margin, high + margin)
+        return
+    axes.set_xscale("log")
+    margin = (high / low) ** 0.05
+    axes.set_xlim(low / margin, high * margin)
+    narrow = high / low < 10**2.5
+    locator = LogLocator(subs=(1.0, 2.0, 5.0) if narrow else (1.0,))
+    axes.xaxis.set_major_locator(locator)
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
+    axes.xaxis.set_minor_formatter(NullFormatter())
 
 
 def _scatter(
