@@ -110,9 +110,8 @@ class GraphFrontEnd:
         samples = tf.concat([state.samples, samples], axis=1)
         raw = self._bands(samples)
         x, mean, variance = self._normalized(raw, None, state.mean, state.variance)
-        # Counted from the front: a tail of no samples must be legal.
+        # Counted from the front: a tail of no samples is legal.
         tail = samples[:, tf.shape(samples)[1] - self._tail :]
-        tail = tf.ensure_shape(tail, [samples.shape[0], self._tail])
         return x, FrontEndState(tail, mean, variance)
 
     @property
@@ -128,9 +127,8 @@ class GraphFrontEnd:
         bands = tf.math.log(tf.matmul(flat, self.front_end.mel * one) + GUARD)
         if section.kind == "mfcc":
             bands = tf.matmul(bands, self.front_end.cosines * one)
-        shape = tf.concat([tf.shape(power)[:2], [bands.shape[-1]]], axis=0)
-        bands = tf.reshape(bands, shape)
-        return tf.ensure_shape(bands, [samples.shape[0], None, bands.shape[-1]])
+        batch = samples.shape[0] or tf.shape(samples)[0]
+        return tf.reshape(bands, [batch, tf.shape(power)[1], bands.shape[-1]])
 
     def _power(self, samples: Tensor) -> Tensor:
         """The power spectrum of each window, [batch, frames, bins]."""
@@ -167,13 +165,13 @@ class GraphFrontEnd:
         return _by_the_past(x, mean, variance, self.front_end.running_rate)
 
 
-def _one(x: Tensor) -> Tensor:
-    """The number 1, in a way that no converter sees.
+def _one(power: Tensor) -> Tensor:
+    """The number 1, computed from numbers >= 0 so that no converter knows it.
 
     A dynamic-range file would quantize a matrix that it knows, and with it the spectrum
     that it is applied to, whose numbers span ten orders of magnitude.
     """
-    return tf.cast(tf.minimum(tf.shape(x)[0] + 1, 1), tf.float32)
+    return tf.minimum(tf.reduce_sum(power[:1]) + 1.0, 1.0)
 
 
 def _by_utterance(x: Tensor, lengths: Tensor) -> Tensor:
@@ -206,9 +204,11 @@ def _by_the_past(
         value = (rows[t] - mean) / tf.sqrt(variance + VARIANCE_FLOOR)
         return t + 1, out.write(t, value), mean, variance
 
-    # No gradient is ever wanted here.
     _, out, mean, variance = tf.while_loop(
-        lambda t, *_: t < frames, body, (0, out, mean, variance)
+        lambda t, *_: t < frames,
+        body,
+        (tf.constant(0), out, mean, variance),
+        maximum_iterations=frames,
     )
     return tf.transpose(out.stack(), [1, 0, 2]), mean, variance
 
