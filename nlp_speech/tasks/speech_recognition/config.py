@@ -51,6 +51,12 @@ class SplitSection(Section):
     without_speakers: tuple[str, ...] = Field(
         default=(), description="all but these speakers"
     )
+    folds: int = Field(
+        default=1, ge=1, description="parts that utterances are dealt to, by name"
+    )
+    fold: tuple[int, ...] = Field(
+        default=(), description="only these parts, counted from 0; empty: all"
+    )
     join: JoinSection | None = Field(
         default=None, description="strings of this manifest's clips instead of them"
     )
@@ -61,6 +67,8 @@ class SplitSection(Section):
             raise ValueError("give either manifest or features")
         if self.join is not None and self.manifest is None:
             raise ValueError("join needs a manifest")
+        if any(not 0 <= part < self.folds for part in self.fold):
+            raise ValueError(f"fold: give numbers from 0 to {self.folds - 1}")
         return self
 
 
