@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import keras
@@ -85,7 +86,7 @@ def stream(model: AcousticModel, x: np.ndarray, cuts: list[int]) -> np.ndarray:
     time, group = x.shape[1], model.subsampling
     state, outputs = model.initial_state(len(x)), []
     edges = [0, *sorted(cuts), time // group]
-    for start, end in zip(edges[:-1], edges[1:], strict=True):
+    for start, end in pairwise(edges):
         logits, state = model.step(x[:, start * group : end * group], state)
         outputs.append(logits.numpy())
     rest = np.full([len(x), model.steps_ahead * group, FEATURES], 9, np.float32)
