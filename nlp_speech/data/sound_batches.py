@@ -149,36 +149,24 @@ class SoundBatches:
     def _reader(self, data: _Epoch) -> Callable[[tf.Tensor], Batch]:
         """A graph function from the number of a batch to the batch."""
         section = self._front_end.section
-        noise = self._augmentation.feature_noise if self._augmentation else 0.0
+        frames, features = [None, None], [None, section.features]
+        sound = [None, None, *self._bands]
+        shapes = [sound, [None], [None, None], [None], frames, frames, features]
         types = [tf.float32, *[tf.int32] * 3, *[tf.float32] * 3]
 
         def read(number: tf.Tensor) -> Batch:
             outputs: Any = tf.numpy_function(
                 lambda n: self._gather(data, int(n)), [number], types
             )
-            sound, lengths, target, target_lengths, places, times, bins = outputs
-            lengths.set_shape([None])
-            if self._from_samples:
-                sound.set_shape([None, None])
-                features, lengths = self._front_end(sound, lengths)
-            else:
-                bands = section.features // (1 + section.deltas)
-                sound.set_shape([None, None, bands])
-                features, lengths = self._front_end.finish(sound, lengths)
-            places.set_shape([None, None])
-            times.set_shape([None, None])
-            bins.set_shape([None, section.features])
+            for output, shape in zip(outputs, shapes, strict=True):
+                output.set_shape(shape)
+            sound, lengths, target, target_lengths, *masks = outputs
+            run = self._front_end if self._from_samples else self._front_end.finish
+            features, lengths = run(sound, lengths)
             if self._augmentation is not None:
-                if noise:
-                    seed = tf.stack([self._seed * 1_000_003 + data.number, number])
-                    features += noise * tf.random.stateless_normal(
-                        tf.shape(features), tf.cast(seed, tf.int64)
-                    )
-                    mask = tf.sequence_mask(lengths, tf.shape(features)[1], tf.float32)
-                    features *= mask[:, :, None]
-                features = apply_masks(features, places, times, bins)
-            target.set_shape([None, None])
-            target_lengths.set_shape([None])
+                seed = tf.stack([tf.cast(data.number, tf.int64), number])
+                features = self._with_noise(features, lengths, seed)
+                features = apply_masks(features, *masks)
             return {
                 "features": features,
                 "feature_lengths": lengths,
@@ -186,36 +174,46 @@ class SoundBatches:
                 "target_lengths": target_lengths,
             }
 
-        return read
+        return tf.autograph.experimental.do_not_convert(read)
+
+    def _with_noise(self, features: Any, lengths: Any, seed: Any) -> Any:
+        level = self._augmentation.feature_noise if self._augmentation else 0.0
+        if not level:
+            return features
+        seed += tf.constant([self._seed << 32, 0], tf.int64)
+        noise = tf.random.stateless_normal(tf.shape(features), seed)
+        mask = tf.sequence_mask(lengths, tf.shape(features)[1], tf.float32)
+        return features + level * noise * mask[:, :, None]
 
     def _gather(self, data: _Epoch, number: int) -> tuple[np.ndarray, ...]:
         """Everything of a batch that is not computed in the graph."""
         section, shape = self._front_end.section, data.plan.shapes[number]
         numbers = data.plan[number]
-        rows = [self._read(data, int(n)) for n in numbers]
-        size = shape.source_length * (section.hop_length if self._from_samples else 1)
-        sound = np.zeros([len(rows), size, *_bands(rows)], np.float32)
-        lengths = np.array([len(row) for row in rows], np.int32)
-        target = np.zeros([len(rows), shape.target_length], np.int32)
-        target_lengths = np.zeros(len(rows), np.int32)
-        masks = Masks.none(len(rows), shape.source_length, section.features)
-        for n, (row, example) in enumerate(zip(rows, numbers, strict=True)):
+        frames = shape.source_length
+        size = frames * (section.hop_length if self._from_samples else 1)
+        sound = np.zeros([len(numbers), size, *self._bands], np.float32)
+        target = np.zeros([len(numbers), shape.target_length], np.int32)
+        lengths, target_lengths = np.zeros([2, len(numbers)], np.int32)
+        masks = Masks.none(len(numbers), frames, section.features)
+        for n in np.flatnonzero(numbers != EMPTY_ROW):
+            example = int(numbers[n])
+            row, labels = self._read(data, example), data.examples.labels[example]
             sound[n, : len(row)] = row
-            if example == EMPTY_ROW:
-                continue
-            labels = data.examples.labels[int(example)]
             target[n, : len(labels)] = labels
-            target_lengths[n] = len(labels)
+            lengths[n], target_lengths[n] = len(row), len(labels)
             if self._augmentation is not None:
-                rng = self._random(data.number, int(example), 1)
-                frames = self._in_frames(len(row))
-                masks.draw(n, frames, self._augmentation, rng)
+                rng = self._random(data.number, example, 1)
+                masks.draw(n, self._in_frames(len(row)), self._augmentation, rng)
         drawn = masks.places, masks.times, masks.bins
         return sound, lengths, target, target_lengths, *drawn
 
+    @property
+    def _bands(self) -> tuple[int, ...]:
+        """The axes after time of what an example is read as."""
+        section = self._front_end.section
+        return () if self._from_samples else (section.features // (1 + section.deltas),)
+
     def _read(self, data: _Epoch, example: int) -> np.ndarray:
-        if example == EMPTY_ROW:
-            return np.zeros([0], np.float32)
         found = data.examples.read(example)
         if not self._from_samples:
             return found
@@ -326,8 +324,3 @@ def _cuts(lengths: np.ndarray, buckets: int) -> list[int]:
         cuts.append(int(tops[end - 1]))
         end, group = source[group, end], group - 1
     return cuts[::-1]
-
-
-def _bands(rows: Sequence[np.ndarray]) -> tuple[int, ...]:
-    """The axes after time of rows of which some may be empty."""
-    return next((row.shape[1:] for row in rows if len(row)), rows[0].shape[1:])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -223,7 +224,7 @@ class _Epochs:
 
 def steps_needed(labels: Sequence[int]) -> int:
     """The steps that an alignment of labels needs at least."""
-    repeats = sum(a == b for a, b in zip(labels, labels[1:], strict=False))
+    repeats = sum(a == b for a, b in pairwise(labels))
     return len(labels) + repeats
 
 
