@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import product
+from itertools import pairwise, product
 from typing import Any
 
 import numpy as np
@@ -42,7 +42,7 @@ def test_equals_the_sum_over_all_alignments(
     padded = np.zeros((1, 4), np.int32)
     padded[0, : len(labels)] = labels
     found = ctc_loss(logits, [steps], padded, [len(labels)])[0].numpy()
-    repeats = sum(a == b for a, b in zip(labels, labels[1:], strict=False))
+    repeats = sum(a == b for a, b in pairwise(labels))
     if steps < len(labels) + repeats:
         assert found == 0
     else:
