@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     Arrays = Mapping[str, np.ndarray]
 
 
+LOWER_IS_BETTER = frozenset({"wer", "cer", "ece"})
+"""Metrics that count errors."""
+
+
 @dataclass(frozen=True)
 class Endpoint:
     """One definition of inference, exported to the server and, if asked, to the device.

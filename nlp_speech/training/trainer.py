@@ -15,7 +15,7 @@ from typing import Any
 import keras
 
 from nlp_speech.config import dump_config
-from nlp_speech.contract import Task, TrainingData, TrainingTask
+from nlp_speech.contract import LOWER_IS_BETTER, Task, TrainingData, TrainingTask
 from nlp_speech.errors import UserError
 from nlp_speech.runtime import answer
 from nlp_speech.runtime.keras import KerasPredictor
@@ -152,7 +152,7 @@ class _Run:
             self.reporter.say(
                 f"mean of the {count} best: {self.task.METRIC} {score:.2f}"
             )
-        count = max(scores, key=lambda n: scores[n])
+        count = max(scores, key=lambda n: self._worth(scores[n]))
         assign(self.model.variables, average(loaded[:count], names))
 
     def _finished(self) -> bool:
@@ -168,8 +168,8 @@ class _Run:
         progress = self.progress
         if left_out := self.data.left_out(progress.epoch):
             self.reporter.say(
-                f"epoch {progress.epoch}: {left_out} examples are longer than "
-                f"batch.max_length {self.config.batch.max_length} and are left out"
+                f"epoch {progress.epoch}: {left_out} examples are longer than the "
+                "longest batch and are left out; the config's section batch says which"
             )
         start = time.monotonic()
         for batch in self.data.dataset(progress.epoch, progress.batch):
@@ -206,16 +206,22 @@ class _Run:
             "tokens_per_second": progress.tokens / max(progress.seconds, 1e-9),
         }
         score = values[self.task.METRIC]
-        gained = not progress.best or score > progress.best[0][0]
+        worth = [self._worth(s) for s, _ in progress.best[:1]]
+        gained = not worth or self._worth(score) > worth[0]
         progress.evaluations_without_gain = (
             0 if gained else progress.evaluations_without_gain + 1
         )
-        best = sorted([*progress.best, (score, progress.update)], reverse=True)
+        best = [*progress.best, (score, progress.update)]
+        best.sort(key=lambda b: (self._worth(b[0]), b[1]), reverse=True)
         progress.best = best[: self.section.average_best]
         progress.evaluated = progress.update
         self.reporter.evaluation(progress, values)
         self._save()
         self.reporter.restart_clock(progress)
+
+    def _worth(self, score: float) -> float:
+        """The score, turned around where it counts errors."""
+        return -score if self.task.METRIC in LOWER_IS_BETTER else score
 
     def _score(self) -> dict[str, float]:
         results = answer(

@@ -40,7 +40,7 @@ from nlp_speech.text.labels import Characters, Labels, clean
 from nlp_speech.text.tokenizer import train_tokenizer
 
 _SHOWN = 3  # bad files that the log names
-_FOR_STATISTICS = 2000  # utterances are enough for the mean and deviation of features
+_FOR_STATISTICS = 500  # utterances are enough for the mean and deviation of features
 
 
 def prepare(config: SpeechRecognitionConfig, directory: Path) -> None:
@@ -237,11 +237,12 @@ def _statistics(
     plain = config.frontend.model_copy(update={"normalization": "none"})
     front_end = GraphFrontEnd(FrontEnd(plain))
     run: Any = front_end if sounds.gives_samples else front_end.finish
+    run = tf.function(run, reduce_retracing=True, autograph=False)
     features = []
     for utterance in found[:: -(-len(found) // _FOR_STATISTICS)]:
         read = sounds(utterance)[np.newaxis]
         values, count = run(tf.constant(read), tf.constant([read.shape[1]]))
-        features.append(np.asarray(values)[0, : int(count[0])])
+        features.append(values[0, : int(count[0])].numpy())
     return statistics_of(features)
 
 
