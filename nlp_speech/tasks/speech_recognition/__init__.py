@@ -49,6 +49,10 @@ NAME = "speech_recognition"
 Config = SpeechRecognitionConfig
 SERVER_ENDPOINT = "recognize"
 DEVICE_ENDPOINT = "recognize_labels"
+STREAM_ENDPOINT = "recognize_stream"
+WAV_ENDPOINT = "recognize_wav"
+STREAM_ENDPOINT = "recognize_stream"
+WAV_ENDPOINT = "recognize_wav"
 TEXT_ENDPOINT = None
 METRIC = "wer"
 

@@ -158,6 +158,34 @@ class DecodingSection(Section):
     )
 
 
+class StreamingSection(Section):
+    """How a stream is read and where it is cut into utterances."""
+
+    chunk_steps: int = Field(
+        default=4, ge=1, le=16, description="model steps that a device reads at once"
+    )
+    silence_seconds: float = Field(
+        default=0.8, gt=0, description="silence after speech that ends an utterance"
+    )
+    max_seconds: float = Field(
+        default=20, gt=0, description="an utterance is ended after so much sound"
+    )
+
+
+class StreamSection(Section):
+    """Recognition while sound arrives."""
+
+    chunk_steps: int = Field(
+        default=4, ge=1, description="model steps in a chunk that a device is given"
+    )
+    silence_seconds: float = Field(
+        default=0.8, gt=0, description="silence after speech that ends an utterance"
+    )
+    max_seconds: float = Field(
+        default=30, gt=0, description="an utterance is ended after so long"
+    )
+
+
 class SpeechRecognitionConfig(Experiment):
     """Everything that makes a speech recognition experiment."""
 
@@ -169,6 +197,36 @@ class SpeechRecognitionConfig(Experiment):
     batch: BatchSection = BatchSection()
     model: ModelSection = ModelSection()
     decoding: DecodingSection = DecodingSection()
+    streaming: StreamingSection = StreamingSection()
+
+    @property
+    def streams(self) -> bool:
+        """Whether the model can read a stream: nothing in it waits for the end."""
+        sound = self.frontend.source == "samples"
+        return sound and self.frontend.streaming and not self.model.bidirectional
+
+    @property
+    def step_samples(self) -> int:
+        """Samples that become one step of the model."""
+        return self.model.subsampling * self.frontend.hop_length
+
+    @property
+    def chunk_samples(self) -> int:
+        """Samples that a stream reads at once."""
+        return self.streaming.chunk_steps * self.step_samples
+
+    @property
+    def latency_seconds(self) -> float:
+        """The longest time from a sound to the answer that has heard it.
+
+        Computed from the config, without the time that computing takes: a sound waits
+        for its chunk to be full, and the model for the steps that it looks ahead. For a
+        model that does not stream this is infinite.
+        """
+        if not self.streams:
+            return float("inf")
+        ahead = self.model.look_ahead * self.step_samples
+        return (self.chunk_samples + ahead) / self.frontend.sample_rate
 
     @model_validator(mode="after")
     def _sources_agree(self) -> SpeechRecognitionConfig:
