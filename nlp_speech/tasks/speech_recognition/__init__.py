@@ -51,8 +51,6 @@ SERVER_ENDPOINT = "recognize"
 DEVICE_ENDPOINT = "recognize_labels"
 STREAM_ENDPOINT = "recognize_stream"
 WAV_ENDPOINT = "recognize_wav"
-STREAM_ENDPOINT = "recognize_stream"
-WAV_ENDPOINT = "recognize_wav"
 TEXT_ENDPOINT = None
 METRIC = "wer"
 

@@ -154,7 +154,7 @@ class DecodingSection(Section):
         default=16, ge=1, description="labels tried at each step, the most likely ones"
     )
     max_seconds: float = Field(
-        default=7200, gt=0, description="sound read of an input; the rest is left"
+        default=600, gt=0, description="sound read of an input; the rest is left"
     )
 
 
@@ -169,20 +169,6 @@ class StreamingSection(Section):
     )
     max_seconds: float = Field(
         default=20, gt=0, description="an utterance is ended after so much sound"
-    )
-
-
-class StreamSection(Section):
-    """Recognition while sound arrives."""
-
-    chunk_steps: int = Field(
-        default=4, ge=1, description="model steps in a chunk that a device is given"
-    )
-    silence_seconds: float = Field(
-        default=0.8, gt=0, description="silence after speech that ends an utterance"
-    )
-    max_seconds: float = Field(
-        default=30, gt=0, description="an utterance is ended after so long"
     )
 
 
