@@ -58,7 +58,7 @@ def answer(found: Any, row: int, slot: int) -> tuple[float, Path, Times]:
         x[row, slot].numpy() for x in (found.ids, found.starts, found.ends)
     )
     n = int(found.lengths[row, slot])
-    assert not ids[n:].any() and not starts[n:].any() and not ends[n:].any()
+    assert not any(x[n:].any() for x in (ids, starts, ends))
     labels = tuple(int(i) for i in ids[:n])
     times = [(i, int(a), int(b)) for i, a, b in zip(labels, starts, ends, strict=False)]
     return float(found.scores[row, slot]), labels, times
@@ -159,7 +159,7 @@ def test_no_row_and_no_step_are_legal() -> None:
         log_probs = tf.zeros([rows, steps, 4])
         lengths = tf.zeros([rows], tf.int32)
         for found in (greedy(log_probs, lengths), SEARCH(log_probs, lengths, 2, 3)):
-            assert found.ids.shape[0] == rows and found.ids.shape[2] == 1
+            assert (found.ids.shape[0], found.ids.shape[2]) == (rows, 1)
             assert not tf.reduce_any(found.lengths != 0)
             if rows:
                 np.testing.assert_array_equal(found.scores[:, 0], 0)
