@@ -128,7 +128,7 @@ def _mono_blocks(
     path: Path, file: soundfile.SoundFile
 ) -> Iterator[tuple[np.ndarray, bool]]:
     """The blocks of an open file, and whether each is the last one."""
-    size = file.samplerate * _BLOCK_SECONDS
+    size = _block_size(file.samplerate)
     expected, count = file.frames, 0
     block = _read(path, file, size)
     if not len(block):
@@ -151,6 +151,10 @@ def _mono_blocks(
             raise _cut_short(path)
         yield block, not len(following)
         block = following
+
+
+def _block_size(sample_rate: int) -> int:
+    return sample_rate * _BLOCK_SECONDS
 
 
 def _read(path: Path, file: soundfile.SoundFile, size: int) -> np.ndarray:
