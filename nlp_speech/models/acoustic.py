@@ -219,8 +219,8 @@ class Subsampling(keras.layers.Layer):
             return None
         return tf.zeros([batch_size, self.frames * features], self.compute_dtype)
 
-    def step(self, x: Tensor, state: Tensor | None) -> tuple[Tensor, Tensor | None]:
-        """The steps of the next frames, and the last group of them as state."""
+    def step(self, x: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
+        """The steps of the next frames, and their last group (or None)."""
         batch, time, features = _dimensions(x)
         steps = time // self.frames
         x = tf.reshape(
@@ -259,7 +259,7 @@ class LookAhead(keras.layers.Layer):
         """Creates the weights for [batch, time, units]: at first the step itself."""
 
         def identity(size: Any, dtype: Any = None) -> Tensor:
-            later = keras.random.normal([self.steps, size[1]], 0, 0.1, dtype)
+            later: Any = keras.random.normal([self.steps, size[1]], 0, 0.1, dtype)
             return tf.concat([tf.ones([1, size[1]], dtype), later], axis=0)
 
         self.kernel = self.add_weight(

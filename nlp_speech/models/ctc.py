@@ -33,7 +33,7 @@ def ctc_loss(
     Returns:
         [rows] float32 in nats. A row whose labels do not fit into its steps (fewer
         steps than labels and repetitions) has a loss of 0 and no gradient, as has one
-        without steps: see `decoding.ctc_host.alignable`, which finds them beforehand.
+        without steps: such rows are found before training, not here.
     """
     return _loss(
         tf.cast(logits, tf.float32),

@@ -93,10 +93,11 @@ def plain_search(log_probs: np.ndarray, beam_size: int, each: int) -> list[Any]:
             blank[prefix] += (b + n) * row[0]
             if prefix:
                 label[prefix] += n * row[prefix[-1]]
-                if prefix[:-1] in beam and prefix[-1] not in likely:
+                end = prefix[-1]
+                if prefix[:-1] in beam and end not in likely:
                     pb, pn = beam[prefix[:-1]]
-                    again = len(prefix) > 1 and prefix[-2] == prefix[-1]
-                    label[prefix] += (pb if again else pb + pn) * row[prefix[-1]]
+                    again = prefix[-2:-1] == (end,)
+                    label[prefix] += (pb if again else pb + pn) * row[end]
             for c in likely:
                 mass = b if prefix and prefix[-1] == c else b + n
                 label[(*prefix, int(c))] += mass * row[c]

@@ -75,7 +75,7 @@ def test_every_weight_learns(changes: dict[str, Any]) -> None:
     with tf.GradientTape() as tape:
         logits, _ = model(frames(2, 18), np.array([18, 12]), training=True)
         loss = tf.reduce_sum(logits[:, :4] ** 2)
-    gradients = tape.gradient(loss, [v.value for v in model.trainable_variables])
+    gradients: Any = tape.gradient(loss, [v.value for v in model.trainable_variables])
     for variable, gradient in zip(model.trainable_variables, gradients, strict=True):
         assert gradient is not None, variable.path
         assert float(tf.reduce_max(tf.abs(gradient))) > 0, variable.path

@@ -66,7 +66,8 @@ def loss_and_gradient(loss: Any, data: dict[str, Any]) -> tuple[Any, Any]:
         tape.watch(logits)
         values = loss(**{**data, "logits": logits})
         total = tf.reduce_sum(values * tf.range(1.0, 6.0))
-    return values.numpy(), tape.gradient(total, logits).numpy()
+    gradient: Any = tape.gradient(total, logits)
+    return values.numpy(), gradient.numpy()
 
 
 def tensorflows(logits: Any, lengths: Any, labels: Any, label_lengths: Any) -> Any:
