@@ -197,7 +197,8 @@ class SoundBatches:
         masks = Masks.none(len(numbers), frames, section.features)
         for n in np.flatnonzero(numbers != EMPTY_ROW):
             example = int(numbers[n])
-            row, labels = self._read(data, example), data.examples.labels[example]
+            # Samples after the last whole frame have no place.
+            row, labels = self._read(data, example)[:size], data.examples.labels[example]
             sound[n, : len(row)] = row
             target[n, : len(labels)] = labels
             lengths[n], target_lengths[n] = len(row), len(labels)
