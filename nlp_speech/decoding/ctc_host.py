@@ -128,6 +128,7 @@ class PrefixSearch:
         fusion: Fusion | None = None,
     ) -> None:
         self._symbols = symbols
+        self._spaced = {n for n, symbol in enumerate(symbols) if " " in symbol}
         self._beam_size = beam_size
         self._labels_per_step = min(labels_per_step, len(symbols) - 1)
         self._fusion = fusion
@@ -211,14 +212,18 @@ class PrefixSearch:
     ) -> list[tuple[float, _Prefix, _Scores]]:
         """The prefix with each likely label, as far as it can be among the best."""
         found, total = [], scores.total
-        slack = prefix.bonus
+        gain = most = prefix.bonus
         if self._fusion and prefix.language:
-            slack += self._fusion.largest_gain - min(0.0, prefix.language.ahead)
+            gain += self._fusion.largest_gain
+            # A word that is complete may have a better score than was looked ahead to.
+            most = gain - min(0.0, prefix.language.ahead)
         for label in likely:
-            if total + row[label] + slack < least:
+            if total + row[label] + most < least:
                 break  # the labels that follow are less likely still
             child = prefix.children.get(label)
             if child in self._beam:
+                continue
+            if total + row[label] + gain < least and label not in self._spaced:
                 continue
             repeats = label == prefix.label
             mass = scores.blank if repeats else total

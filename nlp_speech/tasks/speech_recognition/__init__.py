@@ -19,7 +19,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -33,11 +33,20 @@ from nlp_speech.data.manifests import (
 )
 from nlp_speech.data.paths import resolve
 from nlp_speech.data.sound_store import joined
+from nlp_speech.decoding.ctc_host import confidences
+from nlp_speech.decoding.fusion import Fusion
 from nlp_speech.errors import UserError
 from nlp_speech.tasks.speech_recognition.config import (
     JoinSection,
     SpeechRecognitionConfig,
     SplitSection,
+)
+from nlp_speech.tasks.speech_recognition.language import load_fusion, search_of
+from nlp_speech.tasks.speech_recognition.results import (
+    Hypothesis,
+    Transcript,
+    Word,
+    words_of_labels,
 )
 from nlp_speech.text.labels import Characters, Labels, Pieces, clean, text_of
 from nlp_speech.text.tokenizer import Tokenizer
@@ -60,6 +69,7 @@ STATISTICS_FILE = "features.npz"
 
 # The search fills the slots for which it found nothing with a score far below this.
 _NO_HYPOTHESIS = -1e8
+_TIMES = ("starts", "ends", "confidence")
 
 
 @dataclass(frozen=True)
@@ -70,11 +80,13 @@ class Assets:
         config: the experiment.
         labels: the vocabulary.
         front_end: the constants of the front end, with the training set's statistics.
+        fusion: what the language adds to the search on the host, or None.
     """
 
     config: SpeechRecognitionConfig
     labels: Labels
     front_end: FrontEnd
+    fusion: Fusion | None = None
 
     @property
     def seconds_per_step(self) -> float:
@@ -83,96 +95,15 @@ class Assets:
         return self.config.model.subsampling * section.frame_seconds
 
 
-@dataclass(frozen=True)
-class Word:
-    """A word and when it was said.
-
-    Attributes:
-        text: the word.
-        start: in seconds.
-        end: in seconds.
-        confidence: the least probable label's probability, 0 to 1.
-    """
-
-    text: str
-    start: float
-    end: float
-    confidence: float
-
-    def as_dict(self) -> dict[str, Any]:
-        """The word as plain JSON data."""
-        return {
-            "text": self.text,
-            "start": self.start,
-            "end": self.end,
-            "confidence": self.confidence,
-        }
-
-
-@dataclass(frozen=True)
-class Hypothesis:
-    """One of several transcripts of a sound.
-
-    Attributes:
-        text: the transcript.
-        score: the log-probability that the search gave it; higher is better.
-    """
-
-    text: str
-    score: float
-
-
-@dataclass(frozen=True)
-class Transcript:
-    """What the recognizer answers to a sound.
-
-    Attributes:
-        text: the best transcript.
-        score: its log-probability.
-        n_best: the best transcripts, this one first.
-        words: its words with their times.
-        seconds: how much sound was read.
-        truncated: whether the sound is as long as the config allows, or longer: then
-            it was read in part.
-        log_probs: of each label at each step, [steps, labels], or None.
-    """
-
-    text: str
-    score: float
-    n_best: tuple[Hypothesis, ...] = ()
-    words: tuple[Word, ...] = ()
-    seconds: float = 0.0
-    truncated: bool = False
-    log_probs: np.ndarray | None = None
-
-    def as_dict(self) -> dict[str, Any]:
-        """The result as plain JSON data, without the log-probabilities."""
-        n_best = [{"text": h.text, "score": h.score} for h in self.n_best]
-        return {
-            "text": self.text,
-            "score": self.score,
-            "n_best": n_best,
-            "words": [word.as_dict() for word in self.words],
-            "seconds": self.seconds,
-            "truncated": self.truncated,
-        }
-
-    def as_text(self) -> str:
-        """The transcript."""
-        return self.text
-
-    def warning(self) -> str | None:
-        """What the user should know about this answer, if anything."""
-        if self.truncated:
-            return "the sound is too long and was recognized in part"
-        return None
-
-
 def load_assets(config: SpeechRecognitionConfig, directory: Path) -> Assets:
-    """Opens the vocabulary and the statistics of the front end."""
+    """Opens the vocabulary, the statistics of the front end and the language."""
     statistics = Statistics.load(directory / STATISTICS_FILE)
-    front_end = FrontEnd(config.frontend, statistics)
-    return Assets(config, _load_labels(config, directory), front_end)
+    return Assets(
+        config,
+        _load_labels(config, directory),
+        FrontEnd(config.frontend, statistics),
+        load_fusion(config, directory),
+    )
 
 
 def before(endpoint: str, inputs: Sequence[str], assets: Assets) -> Arrays:
@@ -298,46 +229,60 @@ def _load_labels(config: SpeechRecognitionConfig, directory: Path) -> Labels:
 
 
 def _transcript(n: int, outputs: Arrays, assets: Assets) -> Transcript:
-    symbols = assets.labels.symbols
-    rows = zip(outputs["ids"][n], outputs["lengths"][n], strict=True)
-    texts = [text_of(ids[:length], symbols) for ids, length in rows]
-    scores = outputs["score"][n]
-    n_best = tuple(
-        Hypothesis(text, float(value))
-        for text, value in zip(texts, scores, strict=True)
-        if value > _NO_HYPOTHESIS
-    )
+    """The transcript of row n, decoded again with the language if there is one."""
     steps, unit = int(outputs["steps"][n]), assets.seconds_per_step
+    log_probs = outputs["log_probs"][n, :steps]
+    read = _from_graph if assets.fusion is None else _with_language
+    n_best, words = read(n, outputs, log_probs, assets)
     return Transcript(
         text=n_best[0].text,
         score=n_best[0].score,
         n_best=n_best,
-        words=_words(n, outputs, assets),
+        words=words,
         seconds=steps * unit,
         truncated=(steps + 1) * unit > assets.config.decoding.max_seconds,
-        log_probs=outputs["log_probs"][n, :steps],
+        log_probs=log_probs,
     )
 
 
-def _words(n: int, outputs: Arrays, assets: Assets) -> tuple[Word, ...]:
-    """The words of the best hypothesis; a label may end one and begin the next."""
-    symbols, unit = assets.labels.symbols, assets.seconds_per_step
+def _from_graph(
+    n: int, outputs: Arrays, log_probs: np.ndarray, assets: Assets
+) -> tuple[tuple[Hypothesis, ...], tuple[Word, ...]]:
+    """What the search in the graph found."""
+    symbols, scores = assets.labels.symbols, outputs["score"][n]
+    rows = zip(outputs["ids"][n], outputs["lengths"][n], scores, strict=True)
+    n_best = tuple(
+        Hypothesis(text_of(ids[:length], symbols), float(value))
+        for ids, length, value in rows
+        if value > _NO_HYPOTHESIS
+    )
     length = int(outputs["lengths"][n, 0])
-    words: list[Word] = []
-    text, first, last, least = "", 0, 0, 1.0
-    for k in range(length):
-        symbol = symbols[int(outputs["ids"][n, 0, k])]
-        if symbol.startswith(" ") and text:
-            words.append(Word(text, first * unit, last * unit, least))
-            text, least = "", 1.0
-        if letters := symbol.strip(" "):
-            first = first if text else int(outputs["starts"][n, k])
-            last = int(outputs["ends"][n, k])
-            least = min(least, float(outputs["confidence"][n, k]))
-            text += letters
-    if text:
-        words.append(Word(text, first * unit, last * unit, least))
-    return tuple(words)
+    parts = (outputs["ids"][n, 0], *(outputs[k][n] for k in _TIMES))
+    words = words_of_labels(
+        *(part[:length] for part in parts), symbols, assets.seconds_per_step
+    )
+    return n_best, words
+
+
+def _with_language(
+    n: int, outputs: Arrays, log_probs: np.ndarray, assets: Assets
+) -> tuple[tuple[Hypothesis, ...], tuple[Word, ...]]:
+    """What a search with a language finds in the log-probabilities."""
+    symbols = assets.labels.symbols
+    search = search_of(assets.config, symbols, assets.fusion)
+    search.advance(log_probs)
+    found = search.best(assets.config.decoding.beam_size)
+    n_best = tuple(Hypothesis(text_of(h.labels, symbols), h.score) for h in found)
+    best = found[0]
+    words = words_of_labels(
+        best.labels,
+        best.starts,
+        best.ends,
+        confidences(log_probs, best).tolist(),
+        symbols,
+        assets.seconds_per_step,
+    )
+    return n_best, words
 
 
 def _split(config: SpeechRecognitionConfig, split: str) -> SplitSection:

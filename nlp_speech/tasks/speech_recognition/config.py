@@ -158,6 +158,51 @@ class DecodingSection(Section):
     )
 
 
+class LanguageSection(Section):
+    """An n-gram model of words and hot words, added to the search on the host."""
+
+    order: int = Field(
+        default=0, ge=0, le=6, description="of the model of transcripts; 0: none"
+    )
+    text: tuple[str, ...] = Field(
+        default=(), description="files of more sentences, a line each, for that model"
+    )
+    file: str | None = Field(
+        default=None, description="an ARPA file instead, such as lmplz makes"
+    )
+    weight: float = Field(
+        default=0.5, ge=0, description="of the model; tune it on validation data"
+    )
+    word_bonus: float = Field(default=0.5, description="added for each word")
+    unknown_penalty: float = Field(
+        default=5.0, ge=0, description="taken for a word that the model does not know"
+    )
+    hot_words: dict[str, float] = Field(
+        default={}, description="words to expect, and what is added for each"
+    )
+    beam_size: int = Field(
+        default=16, ge=1, description="prefixes kept by the search with a language"
+    )
+
+    @property
+    def has_model(self) -> bool:
+        """Whether there is a model of words."""
+        return self.order > 0 or self.file is not None
+
+    @property
+    def used(self) -> bool:
+        """Whether the search has a language at all."""
+        return self.has_model or bool(self.hot_words)
+
+    @model_validator(mode="after")
+    def _possible(self) -> LanguageSection:
+        if self.order and self.file is not None:
+            raise ValueError("give either order or file")
+        if any(not word or " " in word for word in self.hot_words):
+            raise ValueError("each of hot_words must be one word")
+        return self
+
+
 class StreamingSection(Section):
     """How a stream is read and where it is cut into utterances."""
 
@@ -183,6 +228,7 @@ class SpeechRecognitionConfig(Experiment):
     batch: BatchSection = BatchSection()
     model: ModelSection = ModelSection()
     decoding: DecodingSection = DecodingSection()
+    language: LanguageSection = LanguageSection()
     streaming: StreamingSection = StreamingSection()
 
     @property
@@ -200,6 +246,16 @@ class SpeechRecognitionConfig(Experiment):
     def chunk_samples(self) -> int:
         """Samples that a stream reads at once."""
         return self.streaming.chunk_steps * self.step_samples
+
+    @property
+    def state_size(self) -> int:
+        """The number of values that a stream carries from chunk to chunk."""
+        model, front = self.model, self.frontend
+        tail = -(-front.window_length // front.hop_length) - 1
+        size = 1 + tail * front.hop_length + 2 * front.features
+        if model.conv_channels:
+            size += model.subsampling * front.features
+        return size + (2 * model.layers + model.look_ahead) * model.units
 
     @property
     def latency_seconds(self) -> float:

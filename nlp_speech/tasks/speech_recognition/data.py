@@ -36,6 +36,7 @@ from nlp_speech.tasks.speech_recognition.config import (
     SpeechRecognitionConfig,
     SplitSection,
 )
+from nlp_speech.tasks.speech_recognition.language import prepare_language
 from nlp_speech.text.labels import Characters, Labels, clean
 from nlp_speech.text.tokenizer import train_tokenizer
 
@@ -61,6 +62,7 @@ def prepare(config: SpeechRecognitionConfig, directory: Path) -> None:
     else:
         section = TokenizerSection(vocabulary_size=config.vocabulary.size)
         train_tokenizer(texts, section).save(directory / TOKENIZER_FILE)
+    prepare_language(config, texts, directory)
     _statistics(config, sounds, found).save(directory / STATISTICS_FILE)
     frames = sum(map(sounds.frames, found))
     report = {
