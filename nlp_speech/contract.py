@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     Arrays = Mapping[str, np.ndarray]
 
 
+LOWER_IS_BETTER = frozenset({"wer", "cer", "ece", "perplexity"})
+"""Metrics that count errors."""
+
+
 @dataclass(frozen=True)
 class Endpoint:
     """One definition of inference, exported to the server and, if asked, to the device.
@@ -86,7 +90,6 @@ class Task(Protocol):
     DEVICE_ENDPOINT: str
     TEXT_ENDPOINT: str | None
     METRIC: str
-    HIGHER_IS_BETTER: bool
 
     def load_assets(self, config: Any, directory: Path) -> Any:
         """Opens what `TrainingTask.prepare` learned: vocabulary, statistics."""

@@ -1,11 +1,12 @@
-"""Scores of answers against references: thin adapters on sacrebleu.
+"""Scores of answers against references: thin adapters on sacrebleu and jiwer.
 
 Every score is in per cent. A signature says how a score was made, so that only scores
-with equal signatures are compared. sacrebleu is imported when a score is asked for.
+with equal signatures are compared. A library is imported when its score is asked for.
 """
 
 from __future__ import annotations
 
+import importlib.metadata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, Protocol
@@ -112,6 +113,96 @@ def exact_match(answers: Sequence[str], references: Sequence[str]) -> Score:
     return Score("exact_match", 100 * right / len(answers), "case:mixed|strip:no")
 
 
+def wer(answers: Sequence[str], references: Sequence[str]) -> Score:
+    """The word error rate: substitutions, deletions and insertions for each word.
+
+    Args:
+        answers: one an utterance; words are separated by white space.
+        references: one for each answer; an empty one has no words to divide by, but the
+            words of its answer are insertions.
+
+    Raises:
+        UserError: there is nothing to score, or not as many references as answers.
+    """
+    return _error_rate("wer", "words", answers, references)
+
+
+def cer(answers: Sequence[str], references: Sequence[str]) -> Score:
+    """The character error rate: as `wer` with characters, spaces among them.
+
+    Args:
+        answers: one an utterance.
+        references: one for each answer.
+
+    Raises:
+        UserError: there is nothing to score, or not as many references as answers.
+    """
+    return _error_rate("cer", "characters", answers, references)
+
+
+class Errors(NamedTuple):
+    """The word errors of an utterance, or of many.
+
+    Attributes:
+        substitutions: words heard as another.
+        deletions: words not heard.
+        insertions: words heard that were not said.
+        words: words that were said.
+    """
+
+    substitutions: int
+    deletions: int
+    insertions: int
+    words: int
+
+    @property
+    def count(self) -> int:
+        """All errors."""
+        return self.substitutions + self.deletions + self.insertions
+
+
+def word_errors(answers: Sequence[str], references: Sequence[str]) -> Errors:
+    """Counts word errors of each kind over all utterances.
+
+    Args:
+        answers: one an utterance.
+        references: one for each answer.
+
+    Raises:
+        UserError: there is nothing to score, or not as many references as answers.
+    """
+    import jiwer
+
+    _check(answers, references)
+    found = jiwer.process_words(list(references), list(answers))
+    words = found.hits + found.substitutions + found.deletions
+    return Errors(found.substitutions, found.deletions, found.insertions, words)
+
+
+def worst(
+    answers: Sequence[str], references: Sequence[str], count: int
+) -> list[tuple[int, Errors]]:
+    """The utterances with the most word errors.
+
+    Args:
+        answers: one an utterance.
+        references: one for each answer.
+        count: how many at most.
+
+    Returns:
+        The number of each utterance, from 0, with its errors; the most errors first,
+        those without any left out.
+
+    Raises:
+        UserError: there is nothing to score, or not as many references as answers.
+    """
+    _check(answers, references)
+    pairs = zip(answers, references, strict=True)
+    found = [(n, word_errors([a], [r])) for n, (a, r) in enumerate(pairs)]
+    wrong = [(n, errors) for n, errors in found if errors.count]
+    return sorted(wrong, key=lambda pair: -pair[1].count)[:count]
+
+
 TRANSLATION: tuple[Scorer, ...] = (bleu, chrf, bleu_lowercased)
 """What translations are scored by."""
 
@@ -144,6 +235,18 @@ def _corpus(
     _check(answers, references)
     result = metric.corpus_score(answers, [references])
     return Score(name, float(result.score), str(metric.get_signature()))
+
+
+def _error_rate(
+    name: str, unit: str, answers: Sequence[str], references: Sequence[str]
+) -> Score:
+    import jiwer
+
+    _check(answers, references)
+    rate = jiwer.wer if unit == "words" else jiwer.cer
+    value = 100 * float(rate(list(references), list(answers)))
+    version = importlib.metadata.version("jiwer")
+    return Score(name, value, f"case:mixed|unit:{unit}|jiwer:{version}")
 
 
 def _check(answers: Sequence[str], references: Sequence[str]) -> None:

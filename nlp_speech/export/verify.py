@@ -18,14 +18,11 @@ from typing import Any
 import numpy as np
 
 from nlp_speech.bundle import TEXT_VARIANT, VARIANT_FILES, Bundle
-from nlp_speech.contract import Predictor
+from nlp_speech.contract import LOWER_IS_BETTER, Predictor
 from nlp_speech.errors import UserError
 from nlp_speech.export.tflite import convert_bundle
 from nlp_speech.runtime import Model, load
 from nlp_speech.runtime.litert import LiteRTPredictor
-
-LOWER_IS_BETTER = frozenset({"wer", "cer", "ece"})
-"""Metrics that count errors."""
 
 
 @dataclass(frozen=True)

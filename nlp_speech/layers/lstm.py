@@ -11,6 +11,8 @@ from nlp_speech.layers import scan as recurrence
 
 Tensor = Any
 
+_UNROLLED = 16  # steps of a stream's chunk that are unrolled at most
+
 
 @keras.saving.register_keras_serializable(package="nlp_speech")
 class LSTM(keras.layers.LSTM):
@@ -109,6 +111,38 @@ class LSTM(keras.layers.LSTM):
             tf.matmul(x, kernel) + bias, state[0], state[1], recurrent_kernel
         )
         return h, (h, c)
+
+    def steps(
+        self, x: Tensor, state: tuple[Tensor, Tensor]
+    ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+        """The next steps of a stream, unrolled where their number is known.
+
+        A loop costs a device more than the steps of a short chunk themselves.
+
+        Args:
+            x: [batch, time, features].
+            state: ``h`` and ``c``, [batch, units] each.
+
+        Returns:
+            The outputs [batch, time, units] and the state after the last step.
+        """
+        weights = self._weights()
+        h, c = state
+        if not x.shape[1] or x.shape[1] > _UNROLLED:
+            x = tf.transpose(x, [1, 0, 2])
+            outputs, cells = recurrence.infer(x, h, c, *weights)
+            outputs = tf.transpose(outputs, [1, 0, 2])
+            cells = tf.transpose(cells, [1, 0, 2])
+            return outputs, (last_step(outputs, h, None), last_step(cells, c, None))
+        kernel, recurrent_kernel, bias = weights
+        flat = tf.reshape(x, [-1, x.shape[2]])
+        shape = [x.shape[0] or tf.shape(x)[0], x.shape[1], 4 * self.units]
+        projected = tf.reshape(tf.matmul(flat, kernel) + bias, shape)
+        outputs = []
+        for now in range(x.shape[1]):
+            h, c, _ = recurrence.cell(projected[:, now], h, c, recurrent_kernel)
+            outputs.append(h)
+        return tf.stack(outputs, axis=1), (h, c)
 
     def initial_state(self, batch_size: Tensor | int) -> tuple[Tensor, Tensor]:
         """The state before the first step: zeros, [batch, units] each."""

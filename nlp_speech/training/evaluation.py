@@ -8,7 +8,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from nlp_speech.contract import Task, TrainingTask
+from nlp_speech.contract import LOWER_IS_BETTER, Task, TrainingTask
 from nlp_speech.runtime import answer
 from nlp_speech.runtime.keras import KerasPredictor
 from nlp_speech.training.checkpoint import assign
@@ -67,4 +67,4 @@ class Evaluator:
 
     def is_better(self, score: float, other: float) -> bool:
         """Whether one value of the watched metric is better than another."""
-        return score > other if self.task.HIGHER_IS_BETTER else score < other
+        return score < other if self.task.METRIC in LOWER_IS_BETTER else score > other

@@ -211,8 +211,8 @@ class _Run:
         progress = self.progress
         if left_out := self.data.left_out(progress.epoch):
             self.reporter.say(
-                f"epoch {progress.epoch}: {left_out} examples are longer than "
-                f"batch.max_length {self.config.batch.max_length} and are left out"
+                f"epoch {progress.epoch}: {left_out} examples are longer than the "
+                "longest batch and are left out; the config's section batch says which"
             )
         start = time.monotonic()
         for batches in self._batches():

@@ -9,7 +9,7 @@ import optuna
 from optuna.trial import TrialState
 
 from nlp_speech.config import vary
-from nlp_speech.contract import Task, TrainingTask
+from nlp_speech.contract import LOWER_IS_BETTER, Task, TrainingTask
 from nlp_speech.errors import UserError
 from nlp_speech.sections import Experiment
 from nlp_speech.space import budget
@@ -66,7 +66,7 @@ def tune(
     except UserError as error:
         raise UserError(f"tune.updates: for a trial, {error}") from None
     train = objective or Trainer(task, training_task, config, directory)
-    with opened(config, directory, task.HIGHER_IS_BETTER) as study:
+    with opened(config, directory, task.METRIC not in LOWER_IS_BETTER) as study:
 
         def attempt(tried: Attempt) -> float | None:
             _tidy(study, directory)

@@ -13,7 +13,7 @@ import keras
 import tensorflow as tf
 
 from nlp_speech.config import vary
-from nlp_speech.contract import Task, TrainingTask
+from nlp_speech.contract import LOWER_IS_BETTER, Task, TrainingTask
 from nlp_speech.errors import UserError
 from nlp_speech.sections import Experiment
 from nlp_speech.space import budget
@@ -98,7 +98,7 @@ class Trainer:
             return None
         evaluations = self._evaluations(run)
         attempt.report(evaluations)
-        score = best_by(evaluations, math.inf, self.task.HIGHER_IS_BETTER)
+        score = best_by(evaluations, math.inf, self.task.METRIC not in LOWER_IS_BETTER)
         if score is None:
             raise Hopeless(f"{self.task.METRIC} was never finite")
         return score

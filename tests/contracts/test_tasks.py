@@ -43,8 +43,18 @@ SMALL: dict[str, list[str]] = {
         "decoding.max_length_ratio=0.5",
         "decoding.max_length_offset=4",
     ],
+    "speech_recognition": [
+        "model.units=12",
+        "model.layers=2",
+        "decoding.beam_size=3",
+        "decoding.labels_per_step=4",
+    ],
 }
+# Inputs that say nothing.
 BLANK = ["", " ", "\t\u3000"]
+BLANK_OF = {
+    "speech_recognition": [f"generated:silence:{seconds}" for seconds in (0, 0.01, 0.5)]
+}
 
 
 @dataclass
@@ -66,6 +76,15 @@ class Exported:
     def keras(self, model: keras.Model, eager: bool = False) -> KerasPredictor:
         endpoints = self.training_task.endpoints(self.config, self.assets, model)
         return KerasPredictor(endpoints, eager)
+
+    @property
+    def blank(self) -> list[str]:
+        return BLANK_OF.get(self.task.NAME, BLANK)
+
+    def size(self, given: str) -> int:
+        """How much the device endpoint is given for an input."""
+        arrays = self.task.before(self.task.DEVICE_ENDPOINT, [given], self.assets)
+        return max(array.size for array in arrays.values())
 
     @cached_property
     def live(self) -> KerasPredictor:
@@ -136,7 +155,7 @@ def test_answers_depend_on_the_input(exported: Exported) -> None:
 
 
 def test_eager_equals_graph(exported: Exported) -> None:
-    inputs = [*exported.inputs[-2:], ""]
+    inputs = [*exported.inputs[-2:], exported.blank[0]]
     eager = exported.keras(exported.model, eager=True)
     for endpoint in (exported.task.SERVER_ENDPOINT, exported.task.DEVICE_ENDPOINT):
         found = exported.run(eager, inputs, endpoint=endpoint)
@@ -144,7 +163,7 @@ def test_eager_equals_graph(exported: Exported) -> None:
 
 
 def test_graph_equals_saved_model_equals_device_file(exported: Exported) -> None:
-    inputs = [*exported.inputs, *BLANK]
+    inputs = [*exported.inputs, *exported.blank]
     expected = exported.run(exported.live, inputs)
     server = load(exported.bundle, "saved_model")
     assert_same(server(inputs), expected)
@@ -155,11 +174,11 @@ def test_graph_equals_saved_model_equals_device_file(exported: Exported) -> None
 
 @pytest.mark.parametrize("variant", ["float16", "dynamic"])
 def test_a_quantized_file_answers_everything(exported: Exported, variant: str) -> None:
-    inputs = [*exported.inputs, *BLANK]
+    inputs = [*exported.inputs, *exported.blank]
     found = load(exported.bundle, "tflite", variant)(inputs)
     assert len({r.as_text() for r in found}) > len(exported.inputs) // 2
-    expected = load(exported.bundle, "tflite", "float")(BLANK)
-    blank = [r.as_text() for r in found[-len(BLANK) :]]
+    expected = load(exported.bundle, "tflite", "float")(exported.blank)
+    blank = [r.as_text() for r in found[-len(exported.blank) :]]
     assert blank == [r.as_text() for r in expected]
 
 
@@ -167,7 +186,7 @@ def test_a_quantized_file_answers_everything(exported: Exported, variant: str) -
 
 
 def test_batch_composition_changes_no_answer(exported: Exported) -> None:
-    inputs = [*exported.inputs, *BLANK]
+    inputs = [*exported.inputs, *exported.blank]
     predictor = load(exported.bundle, "saved_model").predictor
     for endpoint in (exported.task.SERVER_ENDPOINT, exported.task.DEVICE_ENDPOINT):
         alone = exported.run(predictor, inputs, endpoint=endpoint, batch_size=1)
@@ -183,11 +202,11 @@ def test_batch_composition_changes_no_answer(exported: Exported) -> None:
 
 def test_padding_changes_no_answer(exported: Exported) -> None:
     task, endpoint = exported.task, exported.task.DEVICE_ENDPOINT
-    longest = max(exported.inputs, key=len)
+    longest = max(exported.inputs, key=exported.size)
     device = LiteRTPredictor(exported.bundle.device_file("float"))
-    texts = sorted(exported.inputs, key=len)
+    texts = sorted(exported.inputs, key=exported.size)
     for predictor in (device, exported.live):
-        for text in ["", *texts[:4]]:
+        for text in [exported.blank[0], *texts[:4]]:
             batch = task.before(endpoint, [text, longest], exported.assets)
             padded = {name: array[:1] for name, array in batch.items()}
             bare = task.before(endpoint, [text], exported.assets)
@@ -200,7 +219,7 @@ def test_padding_changes_no_answer(exported: Exported) -> None:
 def test_a_blank_input_is_legal(exported: Exported) -> None:
     predictor = exported.live
     for endpoint in (exported.task.SERVER_ENDPOINT, exported.task.DEVICE_ENDPOINT):
-        for inputs in (BLANK, BLANK[:1], []):
+        for inputs in (exported.blank, exported.blank[:1], []):
             found = exported.run(predictor, inputs, endpoint=endpoint)
             assert len(found) == len(inputs)
             for result in found:
@@ -235,7 +254,7 @@ def test_a_text_to_text_file_says_what_the_file_of_ids_says(exported: Exported) 
     if exported.task.TEXT_ENDPOINT is None:
         assert "text" not in exported.bundle.variants
         return
-    inputs = [*exported.inputs, *BLANK]
+    inputs = [*exported.inputs, *exported.blank]
     by_text = load(exported.bundle, "tflite", "text")(inputs)
     by_ids = load(exported.bundle, "tflite", "dynamic")(inputs)
     assert_same(by_text, by_ids)

@@ -25,7 +25,6 @@ SERVER_ENDPOINT = "translate"
 DEVICE_ENDPOINT = "translate_ids"
 TEXT_ENDPOINT = "translate_text"
 METRIC = "bleu"
-HIGHER_IS_BETTER = True
 
 # The search fills the slots for which it found nothing with a score far below this.
 _NO_HYPOTHESIS = -1e8

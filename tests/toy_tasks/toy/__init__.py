@@ -16,7 +16,6 @@ SERVER_ENDPOINT = "change"
 DEVICE_ENDPOINT = "change_ids"
 TEXT_ENDPOINT = None
 METRIC = "accuracy"
-HIGHER_IS_BETTER = True
 
 
 class ToyDataSection(Section):

@@ -67,7 +67,7 @@ def run_search(
 
     def run(trials: int, **changes: Any) -> Report:
         said: list[str] = changes.pop("said", [])
-        task = {"NAME": "fake", "METRIC": "bleu", "HIGHER_IS_BETTER": True}
+        task = {"NAME": "fake", "METRIC": "bleu"}
         task |= changes.pop("task", {})
         arguments: dict[str, Any] = {
             "config": config,
@@ -285,7 +285,7 @@ def test_lower_is_better_if_the_task_says_so(run_search: RunSearch) -> None:
         attempt.report(scores)
         return min(scores.values())
 
-    task = {"METRIC": "wer", "HIGHER_IS_BETTER": False}
+    task = {"METRIC": "wer"}
     report = run_search(12, objective=errors, task=task)
     assert report.best is not None
     assert report.best.score == min(row.score for row in report.rows if row.score)

@@ -1,0 +1,214 @@
+"""Utterances listed in a manifest, or in a file of features; no TensorFlow."""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from nlp_speech.audio.inputs import frame_file, join_parts, split_parts
+from nlp_speech.data.parallel import read_lines
+from nlp_speech.errors import UserError
+
+_COMPRESSED = (".gz", ".xz", ".bz2")
+
+
+@dataclass(frozen=True)
+class Utterance:
+    """Something that was said.
+
+    Attributes:
+        input: what `nlp_speech.audio.inputs` reads: a sound file, several of them
+            joined, or a place in a file of features.
+        text: what is said, as the data have it.
+        speaker: who says it, or an empty string.
+        split: the part of the data that it belongs to, or an empty string.
+        place: file and line that name it.
+    """
+
+    input: str
+    text: str
+    speaker: str = ""
+    split: str = ""
+    place: str = ""
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which utterances of a file are wanted.
+
+    Attributes:
+        split: those of this split, or None for all.
+        speakers: those of these speakers; empty: all.
+        without_speakers: not those of these speakers.
+        folds: the parts that inputs are dealt out to, by their name alone.
+        fold: the parts wanted, counted from 0; empty: all.
+    """
+
+    split: str | None = None
+    speakers: Sequence[str] = ()
+    without_speakers: Sequence[str] = ()
+    folds: int = 1
+    fold: Sequence[int] = ()
+
+    def of(self, utterances: Sequence[Utterance], path: Path) -> list[Utterance]:
+        """Those that are wanted.
+
+        Raises:
+            UserError: there is none, or a speaker or split does not occur.
+        """
+        for what, names, known in (
+            ("split", [self.split or ""], {u.split for u in utterances}),
+            (
+                "speaker",
+                [*self.speakers, *self.without_speakers],
+                {u.speaker for u in utterances},
+            ),
+        ):
+            missing = [n for n in names if n and n not in known]
+            if missing:
+                some = ", ".join(sorted(k for k in known if k)[:10]) or "none"
+                raise UserError.at(
+                    path, None, f"there is no {what} {missing[0]!r}; there is: {some}"
+                )
+        wanted = [u for u in utterances if self._has(u)]
+        if not wanted:
+            raise UserError.at(path, None, "no utterance is left; select fewer away")
+        return wanted
+
+    def _has(self, utterance: Utterance) -> bool:
+        if self.split is not None and utterance.split != self.split:
+            return False
+        if self.speakers and utterance.speaker not in self.speakers:
+            return False
+        if utterance.speaker and utterance.speaker in self.without_speakers:
+            return False
+        return not self.fold or fold_of(utterance, self.folds) in self.fold
+
+
+def fold_of(utterance: Utterance, folds: int) -> int:
+    """The part of `folds` that an utterance belongs to, wherever its file lies."""
+    name = "/".join(Path(utterance.input).parts[-2:])
+    return zlib.crc32(name.encode("utf-8", "surrogateescape")) % folds
+
+
+def read_manifest(
+    path: Path, column: str = "transcript", check_files: bool = True
+) -> list[Utterance]:
+    """Reads a manifest.
+
+    The columns (TSV, with a header) or keys (JSONL) are `path`, the transcript's and,
+    if there, `speaker` and `split`; others are ignored. A path is relative to the
+    manifest's folder, or is a JSON list of such paths and seconds of silence.
+
+    Args:
+        path: the manifest; ``.jsonl``, or TSV otherwise; ``.gz``, ``.xz``, ``.bz2`` are
+            decompressed.
+        column: where the transcript is.
+        check_files: whether a missing sound file is an error here.
+
+    Raises:
+        UserError: the manifest cannot be read, has no rows, lacks a column, or names a
+            file that is not there; names the line.
+    """
+    suffixes = [s for s in path.suffixes if s not in _COMPRESSED]
+    rows = _json_rows if suffixes[-1:] in ([".jsonl"], [".json"]) else _tsv_rows
+    folder, found = path.parent, []
+    for number, row in rows(path):
+        for name in ("path", column):
+            if name not in row:
+                have = ", ".join(row) or "none"
+                raise UserError.at(
+                    path, number, f"there is no column {name!r}; there is: {have}"
+                )
+        if not row["path"]:
+            raise UserError.at(path, number, "the path is empty; fill it in")
+        given = _located(row["path"], folder)
+        if check_files:
+            _check_there(given, path, number)
+        found.append(
+            Utterance(
+                given,
+                row[column],
+                row.get("speaker", ""),
+                row.get("split", ""),
+                f"{path}:{number}",
+            )
+        )
+    if not found:
+        raise UserError.at(path, None, "there are no rows; list at least one file")
+    return found
+
+
+def read_feature_file(path: Path) -> list[Utterance]:
+    """The utterances of a file of features; see `audio.inputs.frame_file`.
+
+    A speaker is the folder in a name such as ``an4_clstk/fash/an251-fash-b``.
+    """
+    data = frame_file(path)
+    found = []
+    for number, (text, name) in enumerate(zip(data.texts, data.names, strict=True)):
+        parts = name.split("/")
+        speaker = parts[-2] if len(parts) > 1 else ""
+        found.append(
+            Utterance(f"{path}#{number}", text, speaker, "", f"{path}#{number}")
+        )
+    return found
+
+
+def _located(cell: str, folder: Path) -> str:
+    parts = split_parts(cell)
+    return join_parts([p if isinstance(p, float) else folder / p for p in parts])
+
+
+def _check_there(given: str, path: Path, number: int) -> None:
+    for part in split_parts(given):
+        if isinstance(part, Path) and not part.is_file():
+            problem = "is a directory" if part.is_dir() else "is not there"
+            raise UserError.at(
+                path, number, f"the sound file {part} {problem}; mend the row"
+            )
+
+
+def _tsv_rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
+    header: list[str] = []
+    for number, line in enumerate(read_lines(path), start=1):
+        cells = line.split("\t")
+        if not header:
+            header = [cell.strip() for cell in cells]
+            if "path" not in header:
+                raise UserError.at(
+                    path,
+                    number,
+                    "the first line must name the columns, separated by tabs, with "
+                    f"'path' among them, not {line[:40]!r}",
+                )
+        elif line.strip():
+            if len(cells) != len(header):
+                raise UserError.at(
+                    path,
+                    number,
+                    f"there are {len(cells)} columns, separated by tabs, where the "
+                    f"first line names {len(header)}; mend the line",
+                )
+            yield number, dict(zip(header, cells, strict=True))
+
+
+def _json_rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
+    for number, line in enumerate(read_lines(path), start=1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except ValueError as error:
+            raise UserError.at(path, number, f"this is no JSON ({error})") from error
+        if not isinstance(row, dict):
+            raise UserError.at(path, number, "this is no JSON object; write {...}")
+        texts = {
+            key: value if isinstance(value, str) else json.dumps(value)
+            for key, value in row.items()
+            if value is not None
+        }
+        yield number, texts

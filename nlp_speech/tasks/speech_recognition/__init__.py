@@ -1,0 +1,303 @@
+"""Speech recognition, the light side: config, result, and what surrounds the model.
+
+Both endpoints take `samples` [batch, n] float32, padded with 0, and `lengths` [batch]
+int32; where the config's `frontend.source` is features, `features` [batch, frames,
+bands] float32 instead of samples. They return
+
+- `ids` [batch, hypotheses, labels] int32, best first, padded with 0, and their
+  `lengths` [batch, hypotheses] int32 and `score` [batch, hypotheses] float32 (-1e9:
+  nothing found);
+- of the best hypothesis `starts` and `ends` [batch, labels] int32, the step where a
+  label begins and the one after its last, and its `confidence` [batch, labels] float32;
+- `log_probs` [batch, steps, vocabulary] float32, and the real `steps` [batch] int32;
+
+and the server's returns `text` [batch, hypotheses] besides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from nlp_speech.audio.features import FrontEnd, Statistics
+from nlp_speech.audio.inputs import GENERATED, join_parts, read_frames, read_sound
+from nlp_speech.data.manifests import (
+    Selection,
+    Utterance,
+    read_feature_file,
+    read_manifest,
+)
+from nlp_speech.data.paths import resolve
+from nlp_speech.data.sound_store import joined
+from nlp_speech.decoding.ctc_host import confidences
+from nlp_speech.decoding.fusion import Fusion
+from nlp_speech.errors import UserError
+from nlp_speech.tasks.speech_recognition.config import (
+    JoinSection,
+    SpeechRecognitionConfig,
+    SplitSection,
+)
+from nlp_speech.tasks.speech_recognition.language import load_fusion, search_of
+from nlp_speech.tasks.speech_recognition.results import (
+    Hypothesis,
+    Transcript,
+    Word,
+    words_of_labels,
+)
+from nlp_speech.text.labels import Characters, Labels, Pieces, clean, text_of
+from nlp_speech.text.tokenizer import Tokenizer
+
+if TYPE_CHECKING:
+    from nlp_speech.contract import Arrays
+
+NAME = "speech_recognition"
+Config = SpeechRecognitionConfig
+SERVER_ENDPOINT = "recognize"
+DEVICE_ENDPOINT = "recognize_labels"
+STREAM_ENDPOINT = "recognize_stream"
+WAV_ENDPOINT = "recognize_wav"
+TEXT_ENDPOINT = None
+METRIC = "wer"
+
+LABELS_FILE = "labels.json"
+TOKENIZER_FILE = "tokenizer.model"
+STATISTICS_FILE = "features.npz"
+
+# The search fills the slots for which it found nothing with a score far below this.
+_NO_HYPOTHESIS = -1e8
+_TIMES = ("starts", "ends", "confidence")
+
+
+@dataclass(frozen=True)
+class Assets:
+    """What was learned from the training data, and the config that it belongs to.
+
+    Attributes:
+        config: the experiment.
+        labels: the vocabulary.
+        front_end: the constants of the front end, with the training set's statistics.
+        fusion: what the language adds to the search on the host, or None.
+    """
+
+    config: SpeechRecognitionConfig
+    labels: Labels
+    front_end: FrontEnd
+    fusion: Fusion | None = None
+
+    @property
+    def seconds_per_step(self) -> float:
+        """The time that a step of the model stands for."""
+        section = self.config.frontend
+        return self.config.model.subsampling * section.frame_seconds
+
+
+def load_assets(config: SpeechRecognitionConfig, directory: Path) -> Assets:
+    """Opens the vocabulary, the statistics of the front end and the language."""
+    statistics = Statistics.load(directory / STATISTICS_FILE)
+    return Assets(
+        config,
+        _load_labels(config, directory),
+        FrontEnd(config.frontend, statistics),
+        load_fusion(config, directory),
+    )
+
+
+def before(endpoint: str, inputs: Sequence[str], assets: Assets) -> Arrays:
+    """Inputs as the endpoint takes them: samples or features, padded, and lengths."""
+    section, most = assets.config.frontend, assets.config.decoding.max_seconds
+    least = assets.config.model.subsampling
+    if section.source == "features":
+        limit = round(most / section.frame_seconds)
+        rows = [read_frames(given, section.n_mfcc)[:limit] for given in inputs]
+        name, bands = "features", (section.n_mfcc,)
+    else:
+        rows = [read_sound(given, section.sample_rate, most) for given in inputs]
+        name, bands = "samples", ()
+        least *= section.hop_length
+    # Never empty: a device cannot run on arrays without elements.
+    size = max([least, *(len(row) for row in rows)])
+    array = np.zeros([len(rows), size, *bands], np.float32)
+    for n, row in enumerate(rows):
+        array[n, : len(row)] = row
+    return {name: array, "lengths": np.array([len(row) for row in rows], np.int32)}
+
+
+def after(
+    endpoint: str, outputs: Arrays, inputs: Sequence[str], assets: Assets
+) -> list[Transcript]:
+    """A transcript for each input."""
+    return [_transcript(n, outputs, assets) for n in range(len(inputs))]
+
+
+def references(
+    config: SpeechRecognitionConfig, split: str, files: Sequence[Path] = ()
+) -> tuple[list[str], list[str]]:
+    """The inputs and the transcripts of a split, or of a given manifest.
+
+    Args:
+        config: names the splits: ``validation``, or one of `data.test`.
+        split: which one.
+        files: instead of a split, one manifest, or one file of features.
+
+    Raises:
+        UserError: there is no such split, or its files are bad.
+    """
+    section = _given(files, config) if files else _split(config, split)
+    found = utterances(section)
+    case = config.vocabulary.case
+    return [u.input for u in found], [clean(u.text, case) for u in found]
+
+
+def utterances(section: SplitSection, epoch: int = 0) -> list[Utterance]:
+    """The utterances of a split.
+
+    Args:
+        section: of the config.
+        epoch: decides what is joined, if that is other in each epoch.
+
+    Raises:
+        UserError: its files are bad.
+    """
+    selection = Selection(
+        section.split,
+        section.speakers,
+        section.without_speakers,
+        section.folds,
+        section.fold,
+    )
+    if section.features is not None:
+        path = resolve(section.features)
+        return selection.of(read_feature_file(path), path)
+    path = resolve(section.manifest or "")
+    found = selection.of(read_manifest(path, section.column), path)
+    return found if section.join is None else join(found, section.join, epoch)
+
+
+def join(
+    clips: Sequence[Utterance], section: JoinSection, epoch: int = 0
+) -> list[Utterance]:
+    """Strings of clips of one speaker, their transcripts joined by spaces."""
+    seed = (section.seed, epoch if section.fresh else 0)
+    pairs = [(clip.input, clip.speaker) for clip in clips]
+    strings = joined(pairs, section.count, section.clips, section.pause, seed)
+    found = []
+    for number, (chosen, pauses) in enumerate(strings):
+        parts: list[Path | float] = []
+        for clip, pause in zip(chosen, [*pauses, None], strict=True):
+            parts.append(Path(clips[clip].input))
+            parts += [] if pause is None else [pause]
+        first = clips[chosen[0]]
+        text = " ".join(clips[clip].text for clip in chosen)
+        place = f"string {number} of {first.place}"
+        found.append(
+            Utterance(join_parts(parts), text, first.speaker, first.split, place)
+        )
+    return found
+
+
+def score(
+    results: Sequence[Transcript], references: Sequence[str]
+) -> tuple[dict[str, float], dict[str, str]]:
+    """Word and character error rate, in per cent."""
+    from nlp_speech import metrics
+
+    scorers = [metrics.wer, metrics.cer]
+    return metrics.score([r.text for r in results], references, scorers)
+
+
+def samples(config: SpeechRecognitionConfig) -> list[str]:
+    """A few generated sounds: no file is needed."""
+    return [
+        f"{GENERATED}tone:440:0.6",
+        f"{GENERATED}tone:1500:1.2",
+        f"{GENERATED}noise:0.7",
+        f"{GENERATED}noise:1.5",
+        f"{GENERATED}silence:0.5",
+        f"{GENERATED}silence:0.01",
+        f"{GENERATED}silence:0",
+    ]
+
+
+def _load_labels(config: SpeechRecognitionConfig, directory: Path) -> Labels:
+    if config.vocabulary.kind == "characters":
+        return Characters.load(directory / LABELS_FILE)
+    return Pieces(Tokenizer.load(directory / TOKENIZER_FILE))
+
+
+def _transcript(n: int, outputs: Arrays, assets: Assets) -> Transcript:
+    """The transcript of row n, decoded again with the language if there is one."""
+    steps, unit = int(outputs["steps"][n]), assets.seconds_per_step
+    log_probs = outputs["log_probs"][n, :steps]
+    read = _from_graph if assets.fusion is None else _with_language
+    n_best, words = read(n, outputs, log_probs, assets)
+    return Transcript(
+        text=n_best[0].text,
+        score=n_best[0].score,
+        n_best=n_best,
+        words=words,
+        seconds=steps * unit,
+        truncated=(steps + 1) * unit > assets.config.decoding.max_seconds,
+        log_probs=log_probs,
+    )
+
+
+def _from_graph(
+    n: int, outputs: Arrays, log_probs: np.ndarray, assets: Assets
+) -> tuple[tuple[Hypothesis, ...], tuple[Word, ...]]:
+    """What the search in the graph found."""
+    symbols, scores = assets.labels.symbols, outputs["score"][n]
+    rows = zip(outputs["ids"][n], outputs["lengths"][n], scores, strict=True)
+    n_best = tuple(
+        Hypothesis(text_of(ids[:length], symbols), float(value))
+        for ids, length, value in rows
+        if value > _NO_HYPOTHESIS
+    )
+    length = int(outputs["lengths"][n, 0])
+    parts = (outputs["ids"][n, 0], *(outputs[k][n] for k in _TIMES))
+    words = words_of_labels(
+        *(part[:length] for part in parts), symbols, assets.seconds_per_step
+    )
+    return n_best, words
+
+
+def _with_language(
+    n: int, outputs: Arrays, log_probs: np.ndarray, assets: Assets
+) -> tuple[tuple[Hypothesis, ...], tuple[Word, ...]]:
+    """What a search with a language finds in the log-probabilities."""
+    symbols = assets.labels.symbols
+    search = search_of(assets.config, symbols, assets.fusion)
+    search.advance(log_probs)
+    found = search.best(assets.config.decoding.beam_size)
+    n_best = tuple(Hypothesis(text_of(h.labels, symbols), h.score) for h in found)
+    best = found[0]
+    words = words_of_labels(
+        best.labels,
+        best.starts,
+        best.ends,
+        confidences(log_probs, best).tolist(),
+        symbols,
+        assets.seconds_per_step,
+    )
+    return n_best, words
+
+
+def _split(config: SpeechRecognitionConfig, split: str) -> SplitSection:
+    splits = {"validation": config.data.validation, **config.data.test}
+    if split not in splits:
+        raise UserError(
+            f"there is no split {split!r}; choose one of: {', '.join(splits)}"
+        )
+    return splits[split]
+
+
+def _given(files: Sequence[Path], config: SpeechRecognitionConfig) -> SplitSection:
+    if len(files) != 1:
+        raise UserError("give one manifest, or one file of features")
+    path = str(files[0].resolve())
+    if config.frontend.source == "features":
+        return SplitSection(features=path)
+    return SplitSection(manifest=path, column=config.data.validation.column)

@@ -1,0 +1,139 @@
+"""A recognizer's language model: made in training, used by the host of any runtime.
+
+It is an n-gram model of words over the log-probabilities that every endpoint returns,
+so that all runtimes give the same text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from nlp_speech.data.paths import resolve
+from nlp_speech.decoding.arpa import read_arpa, write_arpa
+from nlp_speech.decoding.ctc_host import PrefixSearch
+from nlp_speech.decoding.fusion import Fusion, FusionOptions, WordModel
+from nlp_speech.decoding.ngram import estimate
+from nlp_speech.errors import UserError
+from nlp_speech.tasks.speech_recognition.config import (
+    LanguageSection,
+    SpeechRecognitionConfig,
+)
+from nlp_speech.text.labels import clean, text_of
+
+LANGUAGE_FILE = "language.arpa"
+
+
+def prepare_language(
+    config: SpeechRecognitionConfig, transcripts: Iterable[str], directory: Path
+) -> None:
+    """Makes the language model that the config asks for, or none.
+
+    Args:
+        config: the experiment.
+        transcripts: of the training set, as the labels are learned from.
+        directory: where the model goes.
+
+    Raises:
+        UserError: a file of the config is missing or bad.
+    """
+    section = config.language
+    if section.file is not None:
+        write_arpa(read_arpa(resolve(section.file)), directory / LANGUAGE_FILE)
+    elif section.order:
+        texts = [*transcripts, *_lines(config)]
+        model = estimate((text.split() for text in texts), section.order)
+        write_arpa(model, directory / LANGUAGE_FILE)
+
+
+def load_fusion(config: SpeechRecognitionConfig, directory: Path) -> Fusion | None:
+    """What the language adds to a search, or None where the config has no language.
+
+    Raises:
+        UserError: the model is missing or damaged.
+    """
+    section = config.language
+    if not section.used:
+        return None
+    model: WordModel | None = None
+    if section.has_model:
+        model = read_arpa(directory / LANGUAGE_FILE)
+    return Fusion(model, options_of(section))
+
+
+def options_of(section: LanguageSection) -> FusionOptions:
+    """How much the language counts."""
+    return FusionOptions(
+        weight=section.weight,
+        word_bonus=section.word_bonus,
+        unknown_penalty=section.unknown_penalty,
+        hot_words=dict(section.hot_words),
+    )
+
+
+def tune(
+    log_probs: Sequence[np.ndarray],
+    references: Sequence[str],
+    config: SpeechRecognitionConfig,
+    symbols: Sequence[str],
+    model: WordModel,
+    weights: Sequence[float] = (0.0, 0.25, 0.5, 0.75, 1.0, 1.5),
+    bonuses: Sequence[float] = (-1.0, 0.0, 1.0, 2.0),
+) -> list[tuple[float, FusionOptions]]:
+    """The word error rate of each pair of weight and word bonus, best first.
+
+    Args:
+        log_probs: of validation utterances, [steps, labels] each.
+        references: what was said in each.
+        config: the experiment; gives all but these two options.
+        symbols: what each label adds to the text.
+        model: of words.
+        weights: to try.
+        bonuses: to try.
+    """
+    from nlp_speech import metrics
+
+    found = []
+    base = options_of(config.language)
+    for weight, bonus in product(weights, bonuses):
+        options = FusionOptions(weight, bonus, base.unknown_penalty, base.hot_words)
+        fusion = Fusion(model, options)
+        texts = [_text(x, config, symbols, fusion) for x in log_probs]
+        found.append((metrics.wer(texts, references).value, options))
+    return sorted(found, key=lambda pair: pair[0])
+
+
+def search_of(
+    config: SpeechRecognitionConfig, symbols: Sequence[str], fusion: Fusion | None
+) -> PrefixSearch:
+    """The host's search; without a language it is that of the graph."""
+    decoding = config.decoding
+    size = decoding.beam_size if fusion is None else config.language.beam_size
+    return PrefixSearch(symbols, size, decoding.labels_per_step, fusion)
+
+
+def _text(
+    log_probs: np.ndarray,
+    config: SpeechRecognitionConfig,
+    symbols: Sequence[str],
+    fusion: Fusion,
+) -> str:
+    search = search_of(config, symbols, fusion)
+    search.advance(log_probs)
+    return text_of(search.best()[0].labels, symbols)
+
+
+def _lines(config: SpeechRecognitionConfig) -> Iterator[str]:
+    for name in config.language.text:
+        path: Any = resolve(name)
+        try:
+            lines = path.read_text(encoding="utf-8").splitlines()
+        except (OSError, UnicodeDecodeError) as error:
+            raise UserError.at(
+                path, None, f"the text of the language model cannot be read ({error})"
+            ) from error
+        yield from (clean(line, config.vocabulary.case) for line in lines)

@@ -1,0 +1,137 @@
+"""What the recognizer answers: transcripts and words with their times."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Word:
+    """A word and when it was said.
+
+    Attributes:
+        text: the word.
+        start: in seconds.
+        end: in seconds.
+        confidence: the least probable label's probability, 0 to 1.
+    """
+
+    text: str
+    start: float
+    end: float
+    confidence: float
+
+    def as_dict(self) -> dict[str, Any]:
+        """The word as plain JSON data."""
+        return {
+            "text": self.text,
+            "start": self.start,
+            "end": self.end,
+            "confidence": self.confidence,
+        }
+
+
+@dataclass(frozen=True)
+class Hypothesis:
+    """One of several transcripts of a sound.
+
+    Attributes:
+        text: the transcript.
+        score: the log-probability that the search gave it; higher is better.
+    """
+
+    text: str
+    score: float
+
+
+@dataclass(frozen=True)
+class Transcript:
+    """What the recognizer answers to a sound.
+
+    Attributes:
+        text: the best transcript.
+        score: its log-probability, with what a language model adds.
+        n_best: the best transcripts, this one first.
+        words: its words with their times.
+        seconds: how much sound was read.
+        truncated: whether the sound is as long as the config allows, or longer: then
+            it was read in part.
+        log_probs: of each label at each step, [steps, labels], or None.
+    """
+
+    text: str
+    score: float
+    n_best: tuple[Hypothesis, ...] = ()
+    words: tuple[Word, ...] = ()
+    seconds: float = 0.0
+    truncated: bool = False
+    log_probs: np.ndarray | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """The result as plain JSON data, without the log-probabilities."""
+        n_best = [{"text": h.text, "score": h.score} for h in self.n_best]
+        return {
+            "text": self.text,
+            "score": self.score,
+            "n_best": n_best,
+            "words": [word.as_dict() for word in self.words],
+            "seconds": self.seconds,
+            "truncated": self.truncated,
+        }
+
+    def as_text(self) -> str:
+        """The transcript."""
+        return self.text
+
+    def warning(self) -> str | None:
+        """What the user should know about this answer, if anything."""
+        if self.truncated:
+            return "the sound is too long and was recognized in part"
+        return None
+
+
+def words_of_labels(
+    labels: Sequence[int],
+    starts: Sequence[int],
+    ends: Sequence[int],
+    confidence: Sequence[float],
+    symbols: Sequence[str],
+    seconds_per_step: float,
+    offset: float = 0.0,
+) -> tuple[Word, ...]:
+    """Groups labels to words.
+
+    Args:
+        labels: of one hypothesis.
+        starts: the first step of each.
+        ends: the step after its last one.
+        confidence: of each.
+        symbols: what a label adds to the text; a space before it begins a word.
+        seconds_per_step: the time that a step stands for.
+        offset: the time of the first step, in seconds.
+    """
+    words: list[Word] = []
+    text, first, last, least = "", 0, 0, 1.0
+
+    def end_word() -> None:
+        if text:
+            begin = offset + first * seconds_per_step
+            words.append(Word(text, begin, offset + last * seconds_per_step, least))
+
+    rows = zip(labels, starts, ends, confidence, strict=True)
+    for label, start, end, probability in rows:
+        symbol = symbols[int(label)]
+        if symbol.startswith(" "):
+            end_word()
+            text, least = "", 1.0
+        if letters := symbol.strip(" "):
+            first = first if text else int(start)
+            last = int(end)
+            least = min(least, float(probability))
+            text += letters
+    end_word()
+    return tuple(words)

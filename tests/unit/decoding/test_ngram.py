@@ -1,0 +1,196 @@
+"""N-gram models: probabilities add up, equal their definition, and survive a file."""
+
+from __future__ import annotations
+
+import gzip
+import math
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from nlp_speech.decoding.arpa import END, START, UNKNOWN, NGrams, read_arpa, write_arpa
+from nlp_speech.decoding.ngram import estimate
+from nlp_speech.errors import UserError
+
+TEXT: list[list[str]] = [
+    [str(word) for word in line.split()]
+    for line in (
+        "one two three",
+        "one two four",
+        "two three one",
+        "five",
+        "one two three four five",
+        "",
+        "four four four",
+    )
+]
+texts = st.lists(
+    st.lists(st.sampled_from("a b c d e".split()), max_size=6), min_size=1, max_size=12
+).filter(lambda text: any(text))
+
+
+def vocabulary(text: list[list[str]]) -> set[str]:
+    return {word for sentence in text for word in sentence} | {END, UNKNOWN}
+
+
+def by_definition(text: list[list[str]], context: tuple[str, ...], word: str) -> float:
+    """Chen and Goodman 1998, equations 25 to 28, with the fixed discounts."""
+
+    def count(words: tuple[str, ...], order: int) -> int:
+        full = [(START, *s, END) for s in text]
+        size = len(words)
+        if order == size or words[0] == START:
+            return sum(
+                s[n : n + size] == words for s in full for n in range(len(s) - size + 1)
+            )
+        before = {
+            s[n - 1]
+            for s in full
+            for n in range(1, len(s) - size + 1)
+            if s[n : n + size] == words
+        }
+        return len(before)
+
+    def probability(context: tuple[str, ...], word: str) -> float:
+        every = vocabulary(text) - {UNKNOWN}
+        if context:
+            below = probability(context[1:], word)
+        else:
+            below = 1 / (len(every) + 1)
+        counts = {w: count((*context, w), 3) for w in every}
+        total = sum(counts.values())
+        if not total:
+            return below
+        discount = Counter({1: 0.5, 2: 1.0, 3: 1.5})
+        left = sum(discount[min(c, 3)] for c in counts.values()) / total
+        own = counts.get(word, 0)
+        return max(0, own - discount[min(own, 3)]) / total + left * below
+
+    return probability(context, word)
+
+
+def test_equals_its_definition() -> None:
+    model = estimate(TEXT, 3)
+    # The text is too small for discounts of its own.
+    contexts = {c for table in model.tables[1:] for c in (w[:-1] for w in table)}
+    for context in sorted(contexts):
+        for word in sorted(vocabulary(TEXT)):
+            found, _ = model.score(context, word)
+            expected = by_definition(TEXT, context, word)
+            assert 10**found == pytest.approx(expected, rel=1e-9), (context, word)
+
+
+@settings(max_examples=25)
+@given(texts, st.integers(1, 4))
+def test_probabilities_add_up_to_one(text: list[list[str]], order: int) -> None:
+    model = estimate(text, order)
+    words = vocabulary(text)
+    contexts: set[tuple[str, ...]] = {(), ("e", "a")[: order - 1], model.start()}
+    for table in model.tables[:-1]:
+        contexts |= {w for w in table if w[-1] != END}
+    for context in contexts:
+        total = sum(10 ** model.score(context, word)[0] for word in words)
+        assert total == pytest.approx(1, abs=1e-9), context
+
+
+def test_a_real_text_has_discounts_of_its_own() -> None:
+    words = "a b c d e f g h".split()
+    text = [[words[(i * j) % 8] for j in range(1, 2 + i % 5)] for i in range(60)]
+    model = estimate(text, 2)
+    for context in ((START,), ("a",), ("b",)):
+        total = sum(10 ** model.score(context, w)[0] for w in vocabulary(text))
+        assert total == pytest.approx(1, abs=1e-9)
+
+
+def test_seen_sentences_are_likelier() -> None:
+    model = estimate(TEXT, 3)
+    assert model.sentence("one two three".split()) > model.sentence(
+        "three two one".split()
+    )
+    assert model.sentence(["nine"]) < model.sentence(["five"])
+
+
+@pytest.mark.parametrize("name", ["m.arpa", "m.arpa.gz"])
+def test_a_file_keeps_the_model(name: str, tmp_path: Path) -> None:
+    model, path = estimate(TEXT, 3), tmp_path / "m.arpa"
+    write_arpa(model, path)
+    if name.endswith(".gz"):
+        (tmp_path / name).write_bytes(gzip.compress(path.read_bytes()))
+    found = read_arpa(tmp_path / name)
+    assert found.order == 3
+    for sentence in [*TEXT, ["nine", "one"]]:
+        expected = model.sentence(sentence)
+        assert found.sentence(sentence) == pytest.approx(expected, abs=1e-5)
+
+
+SRILM = """\
+\\data\\
+ngram 1=4
+ngram 2=2
+
+\\1-grams:
+-1.0 <unk>
+-99 <s> -0.3
+-0.5 </s>
+-0.4 a -0.2
+
+\\2-grams:
+-0.1 <s> a
+-0.6 a a
+
+\\end\\
+"""
+
+
+def test_back_off_by_hand(tmp_path: Path) -> None:
+    (tmp_path / "m.arpa").write_text(SRILM)
+    model = read_arpa(tmp_path / "m.arpa")
+    assert model.score((START,), "a") == (-0.1, ("a",))
+    assert model.score(("a",), END)[0] == pytest.approx(-0.7)
+    assert model.score((START,), "b")[0] == pytest.approx(-1.3)
+    assert dict(model.words()) == {"a": -0.4}
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (("-0.4 a -0.2", "-0.4 a b c"), r"m.arpa:9: .*a probability, 1 words"),
+        (("-0.4 a -0.2", "x a"), r"m.arpa:9: .*no number"),
+        (("ngram 2=2", "ngram 2=3"), "cut short"),
+        (("\\end\\\n", ""), "cut short"),
+        (("\\2-grams:", "\\3-grams:"), r"m.arpa:11: .*2-grams: is expected"),
+        (("ngram 1=4", "ngram 1"), r"m.arpa:2: .*no count"),
+        (("\\data\\", "data"), "no ARPA file"),
+    ],
+)
+def test_a_bad_file_is_named(
+    change: tuple[str, str], message: str, tmp_path: Path
+) -> None:
+    (tmp_path / "m.arpa").write_text(SRILM.replace(*change))
+    with pytest.raises(UserError, match=message):
+        read_arpa(tmp_path / "m.arpa")
+
+
+def test_what_cannot_be_read_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="cannot be read"):
+        read_arpa(tmp_path / "missing.arpa")
+    (tmp_path / "cut.arpa.gz").write_bytes(gzip.compress(SRILM.encode())[:40])
+    with pytest.raises(UserError, match="cannot be read"):
+        read_arpa(tmp_path / "cut.arpa.gz")
+
+
+def test_text_that_teaches_nothing_is_an_error() -> None:
+    with pytest.raises(UserError, match="no words"):
+        estimate([[], []], 2)
+    with pytest.raises(UserError, match="marks sentences"):
+        estimate([["a", "<s>"]], 2)
+    with pytest.raises(UserError, match="order"):
+        estimate([["a"]], 0)
+
+
+def test_an_empty_model_says_so() -> None:
+    assert NGrams([{(UNKNOWN,): (-1.0, 0.0)}]).score((), "a")[0] == -1.0
+    assert math.isclose(NGrams([{}]).score((), "a")[0], -99)
