@@ -1,4 +1,4 @@
-"""Input feeding as one operation against single steps that TensorFlow differentiates."""
+"""Input feeding as one operation against steps that TensorFlow differentiates."""
 
 from __future__ import annotations
 
