@@ -327,9 +327,9 @@ def _compiled_backward(
 
 
 # One compiled function for all layers: those of one shape share what XLA makes of it.
-_OPTIONS = {"jit_compile": True, "autograph": False, "reduce_retracing": True}
-_jit_forward = tf.function(_compiled_forward, **_OPTIONS)
-_jit_backward = tf.function(_compiled_backward, **_OPTIONS)
+# (With `reduce_retracing` layers of different sizes would share a trace of no size.)
+_jit_forward = tf.function(_compiled_forward, jit_compile=True, autograph=False)
+_jit_backward = tf.function(_compiled_backward, jit_compile=True, autograph=False)
 
 
 def _loops(jit_compile: bool) -> tuple[Any, Any]:

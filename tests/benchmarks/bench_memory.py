@@ -31,7 +31,6 @@ CASES: dict[str, dict[str, bool]] = {
     "ours": {"stock": False},
     "ours + XLA": {"stock": False, "xla": True},
 }
-SIZE = {"rows": 64, "steps": 24}
 KEYS = ("vocabulary", "rows", "steps", "embedding", "units", "layers")
 
 
@@ -45,7 +44,7 @@ def child(case: str, fed: bool) -> dict[str, float]:
     """Measures one case in this process."""
     from translation_model import Size, make_run
 
-    run, model, optimizer = make_run(Size(**SIZE), fed, **CASES[case])
+    run, model, optimizer = make_run(Size(), fed, **CASES[case])
     before = resident()
     for _ in range(3):
         run()
@@ -75,7 +74,7 @@ def measure(case: str, fed: bool) -> dict[str, float]:
     if case == "torch":
         from translation_model import Size
 
-        peer, size = Peer(), Size(**SIZE)
+        peer, size = Peer(), Size()
         options = {key: getattr(size, key) for key in KEYS}
         answer = peer.ask("memory", **options, fed=fed)
         peer.close()

@@ -209,7 +209,7 @@ def joey(vocabulary: int, rows: int, steps: int, units: int) -> Callable[[], Any
 
 
 def memory(**options: Any) -> dict[str, float]:
-    """Peak memory of an update, measured as in `bench_memory`; and a checkpoint's cost."""
+    """Peak memory of an update, as in `bench_memory`, and a checkpoint's cost."""
     run, state = translation(**options)
     before = _resident()
     for _ in range(3):
