@@ -332,8 +332,15 @@ _jit_forward = tf.function(_compiled_forward, jit_compile=True, autograph=False)
 _jit_backward = tf.function(_compiled_backward, jit_compile=True, autograph=False)
 
 
+def _forward_in_xla(*inputs: Tensor) -> tuple[Tensor, _Saved]:
+    # An eager tape would ask XLA for a gradient of its own, which XLA cannot give.
+    return _jit_forward(*map(tf.stop_gradient, inputs))
+
+
 def _loops(jit_compile: bool) -> tuple[Any, Any]:
-    return (_jit_forward, _jit_backward) if jit_compile else (_forward, _backward)
+    if jit_compile:
+        return _forward_in_xla, _jit_backward
+    return _forward, _backward
 
 
 def _sigmoids_first(weight: Tensor) -> Tensor:

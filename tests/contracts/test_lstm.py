@@ -140,7 +140,7 @@ def test_compiled_equals_the_equations(
 def test_steps_equal_the_equations(batch: Batch, split: bool) -> None:
     """Single steps, from a state that came out of the whole or of steps."""
     full = batch._replace(lengths=np.full(len(batch.x), batch.x.shape[1]))
-    layer, y = make(batch), None
+    layer, y = make(batch), np.empty(0)
     state: Any = tuple(map(tf.constant, batch.state))
     for t in range(batch.x.shape[1]):
         y, state = layer.step(tf.constant(batch.x[:, t]), state)

@@ -57,8 +57,9 @@ def test_gradients_equal_those_of_keras(lengths: list[int]) -> None:
         np.testing.assert_allclose(ours_gradient, keras_gradient, atol=3e-6)
 
 
-def test_gradient_of_inference_is_that_of_training() -> None:
-    layer = make(LSTM)
+@pytest.mark.parametrize("jit_compile", [False, True])
+def test_gradient_of_inference_is_that_of_training(jit_compile: bool) -> None:
+    layer = make(LSTM, jit_compile=jit_compile)
     x = np.random.default_rng(3).normal(size=(2, 4, FEATURES)).astype(np.float32)
     real = np.ones([2, 4])
     a = gradients(layer, x, training=True, real=real)
