@@ -139,7 +139,10 @@ def _scale(query: Tensor) -> float:
 
 
 def _softmax(logits: Tensor, mask: Tensor) -> Tensor:
-    return tf.nn.softmax(logits + (1 - mask) * _MASKED) * mask
+    # In float32 whatever the policy: a float16 has no number for a masked score.
+    dtype = logits.dtype
+    logits, mask = tf.cast(logits, tf.float32), tf.cast(mask, tf.float32)
+    return tf.cast(tf.nn.softmax(logits + (1 - mask) * _MASKED) * mask, dtype)
 
 
 def _project(x: Tensor, kernel: Tensor) -> Tensor:

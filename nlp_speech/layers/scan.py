@@ -12,7 +12,7 @@ gate order i, f, g, o as in Keras. With 16-bit floats only the matrix products a
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import tensorflow as tf
 
@@ -82,12 +82,13 @@ def scan(
 
     @tf.custom_gradient
     def run(*inputs: Tensor) -> Any:
-        outputs, cells, gates, candidates = _read(forward, *inputs)
+        outputs, saved = _read(forward, *inputs)
 
         def gradient(d_outputs: Tensor, d_cells: Tensor) -> tuple[Tensor, ...]:
-            saved = (outputs, cells, gates, candidates)
-            return _gradients(backward, inputs, saved, d_outputs, d_cells)
+            d_cells = _wide(d_cells)
+            return _gradients(backward, inputs, outputs, saved, d_outputs, d_cells)
 
+        cells = _stack(saved.cells)[1:]
         return (outputs, tf.cast(cells, x.dtype)), gradient
 
     return run(x, h, c, kernel, recurrent_kernel, bias)
@@ -113,12 +114,12 @@ def scan_outputs(
 
     @tf.custom_gradient
     def run(*inputs: Tensor) -> Any:
-        saved = _read(forward, *inputs)
+        outputs, saved = _read(forward, *inputs)
 
         def gradient(d_outputs: Tensor) -> tuple[Tensor, ...]:
-            return _gradients(backward, inputs, saved, d_outputs, None)
+            return _gradients(backward, inputs, outputs, saved, d_outputs, None)
 
-        return saved[0], gradient
+        return outputs, gradient
 
     return run(x, h, c, kernel, recurrent_kernel, bias)
 
@@ -164,6 +165,18 @@ def flatten(x: Tensor) -> Tensor:
     return tf.reshape(x, [-1, x.shape[-1]])
 
 
+class _Saved(NamedTuple):
+    """What the backward loop reads of every step, [batch, ...] each.
+
+    The arrays are kept as they are: stacked, everything would be copied twice. Only
+    compiled loops, which can hand over nothing else, give tensors instead.
+    """
+
+    cells: Any  # the first is the one before all steps
+    gates: Any  # i, f, o side by side
+    candidates: Any  # g
+
+
 def _read(
     forward: Any,
     x: Tensor,
@@ -172,7 +185,7 @@ def _read(
     kernel: Tensor,
     recurrent_kernel: Tensor,
     bias: Tensor,
-) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+) -> tuple[Tensor, _Saved]:
     kernel, recurrent_kernel, bias = map(
         _sigmoids_first, (kernel, recurrent_kernel, bias)
     )
@@ -182,21 +195,18 @@ def _read(
 def _gradients(
     backward: Any,
     inputs: tuple[Tensor, ...],
-    saved: tuple[Tensor, ...],
+    outputs: Tensor,
+    saved: _Saved,
     d_outputs: Tensor,
     d_cells: Tensor | None,
 ) -> tuple[Tensor, ...]:
     """Gradients of the inputs of `scan`, in their order."""
     x, h, c, kernel, recurrent_kernel, _ = inputs
-    outputs, cells, gates, candidates = saved
     kernel, recurrent_kernel = map(_sigmoids_first, (kernel, recurrent_kernel))
     # The product with a transposed copy is up to four times as fast as the product
     # that transposes on the way, and the copy is made once for all steps.
     turned = tf.transpose(recurrent_kernel)
-    cells_before = tf.concat([_wide(c)[None], cells[:-1]], axis=0)
-    dz, dh, dc = backward(
-        d_outputs, d_cells, cells, cells_before, gates, candidates, turned
-    )
+    dz, dh, dc = backward(d_outputs, d_cells, saved, turned)
     dz = flatten(dz)
     outputs_before = tf.concat([h[None], outputs[:-1]], axis=0)
     dx = tf.matmul(dz, tf.transpose(kernel))
@@ -212,23 +222,34 @@ def _gradients(
 
 def _forward(
     projected: Tensor, h: Tensor, c: Tensor, recurrent_kernel: Tensor
-) -> tuple[Tensor, ...]:
-    """Outputs, cell states, the gates i, f, o side by side, and candidates g."""
+) -> tuple[Tensor, _Saved]:
+    """All outputs, and what the backward loop needs."""
     steps, units, dtype = tf.shape(projected)[0], h.shape[-1], h.dtype
     rows, c = h.shape[0], _wide(c)
     inputs = _unstack(projected)
     widths = ((units, dtype), (units, c.dtype), (3 * units, dtype), (units, dtype))
-    arrays = tuple(_array(steps, kind, [rows, width]) for width, kind in widths)
+    sizes = (steps, steps + 1, steps, steps)
+    outputs, cells, gates, candidates = (
+        _array(size, kind, [rows, width])
+        for size, (width, kind) in zip(sizes, widths, strict=True)
+    )
+    arrays = (outputs, cells.write(0, c), gates, candidates)
 
     def body(t: Tensor, h: Tensor, c: Tensor, arrays: tuple) -> tuple:
+        outputs, cells, all_gates, candidates = arrays
         z = _wide(inputs.read(t) + tf.matmul(h, recurrent_kernel))
         z_gates, z_candidate = tf.split(z, [3 * units, units], axis=-1)
         gates, candidate = tf.sigmoid(z_gates), tf.tanh(z_candidate)
         i, f, o = tf.split(gates, 3, axis=-1)
         c = f * c + i * candidate
         h = tf.cast(o * tf.tanh(c), dtype)
-        kept = (h, c, tf.cast(gates, dtype), tf.cast(candidate, dtype))
-        return t + 1, h, c, _write(arrays, t, kept)
+        written = (
+            outputs.write(t, h),
+            cells.write(t + 1, c),
+            all_gates.write(t, tf.cast(gates, dtype)),
+            candidates.write(t, tf.cast(candidate, dtype)),
+        )
+        return t + 1, h, c, written
 
     *_, arrays = tf.while_loop(
         lambda t, *_: t < steps,
@@ -236,74 +257,90 @@ def _forward(
         (tf.constant(0), h, c, arrays),
         maximum_iterations=steps,
     )
-    return tuple(array.stack() for array in arrays)
+    return arrays[0].stack(), _Saved(*arrays[1:])
 
 
 def _backward(
     d_outputs: Tensor,
     d_cells: Tensor | None,
-    cells: Tensor,
-    cells_before: Tensor,
-    gates: Tensor,
-    candidates: Tensor,
+    saved: _Saved,
     turned: Tensor,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Gradients of ``z`` at every step, [time, batch, 4 * units], and of h and c."""
-    steps, dtype = tf.shape(gates)[0], gates.dtype
-    factors = _factors(cells, cells_before, gates, candidates)
-    read = [_unstack(x) for x in (d_outputs, *factors)]
-    read_cells = None if d_cells is None else _unstack(_wide(d_cells))
-    shape = [gates.shape[1], turned.shape[0]]
+    steps, dtype = tf.shape(d_outputs)[0], d_outputs.dtype
+    read_outputs = _unstack(d_outputs)
+    read_cells = None if d_cells is None else _unstack(d_cells)
+    shape = [d_outputs.shape[1], turned.shape[0]]
+    last_c = saved.cells.read(steps)
 
-    def body(t: Tensor, dh: Tensor, dc: Tensor, array: Any) -> tuple:
-        d_output, output, f, of_i, of_f, of_o, of_g = (r.read(t) for r in read)
-        dh = _wide(dh + d_output)
-        dc = dc + dh * output
+    def body(t: Tensor, dh: Tensor, dc: Tensor, c: Tensor, array: Any) -> tuple:
+        before = saved.cells.read(t)
+        gates, g = _wide(saved.gates.read(t)), _wide(saved.candidates.read(t))
+        i, f, o = tf.split(gates, 3, axis=-1)
+        tanh_c = tf.tanh(c)
+        dh = _wide(dh + read_outputs.read(t))
+        dc = dc + _through_tanh(tanh_c, dh * o)
         if read_cells is not None:
             dc = dc + read_cells.read(t)
-        dz = tf.concat([dc * of_i, dc * of_f, dh * of_o, dc * of_g], axis=-1)
+        d_gates = tf.concat([dc * g, dc * before, dh * tanh_c], axis=-1)
+        dz = tf.concat(
+            [_through_sigmoid(gates, d_gates), _through_tanh(g, dc * i)], axis=-1
+        )
         dz = tf.cast(dz, dtype)
-        return t - 1, tf.matmul(dz, turned), dc * f, array.write(t, dz)
+        return t - 1, tf.matmul(dz, turned), dc * f, before, array.write(t, dz)
 
-    zeros = tf.zeros_like(cells[0])
-    _, dh, dc, array = tf.while_loop(
+    zeros = tf.zeros_like(last_c)
+    _, dh, dc, _, array = tf.while_loop(
         lambda t, *_: t >= 0,
         body,
-        (steps - 1, tf.cast(zeros, dtype), zeros, _array(steps, dtype, shape)),
+        (
+            steps - 1,
+            tf.cast(zeros, dtype),
+            zeros,
+            last_c,
+            _array(steps, dtype, shape),
+        ),
         maximum_iterations=steps,
     )
     return array.stack(), dh, dc
 
 
-def _factors(
-    cells: Tensor, cells_before: Tensor, gates: Tensor, candidates: Tensor
-) -> tuple[Tensor, ...]:
-    """What the backward loop needs and no later step changes, for all steps at once.
+def _through_sigmoid(y: Tensor, dy: Tensor) -> Tensor:
+    """``dy * y * (1 - y)`` in one pass."""
+    return tf.raw_ops.SigmoidGrad(y=y, dy=dy)
 
-    Returns:
-        The derivatives of the output by the cell state, of the cell state by the one
-        before (f), and of cell state or output by each part of z: i, f, o, g.
-    """
-    i, f, o = tf.split(_wide(gates), 3, axis=-1)
-    g, tanh_c = _wide(candidates), tf.tanh(cells)
-    return (
-        o * (1 - tanh_c * tanh_c),
-        f,
-        g * i * (1 - i),
-        cells_before * f * (1 - f),
-        tanh_c * o * (1 - o),
-        i * (1 - g * g),
-    )
+
+def _through_tanh(y: Tensor, dy: Tensor) -> Tensor:
+    """``dy * (1 - y * y)`` in one pass."""
+    return tf.raw_ops.TanhGrad(y=y, dy=dy)
+
+
+def _compiled_forward(*inputs: Tensor) -> tuple[Tensor, _Saved]:
+    outputs, saved = _forward(*inputs)
+    return outputs, _Saved(*map(_stack, saved))
+
+
+def _compiled_backward(
+    d_outputs: Tensor, d_cells: Tensor | None, saved: _Saved, turned: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    return _backward(d_outputs, d_cells, _Saved(*map(_unstack, saved)), turned)
 
 
 # One compiled function for all layers: those of one shape share what XLA makes of it.
-_COMPILED = {"jit_compile": True, "autograph": False, "reduce_retracing": True}
-_jit_forward = tf.function(_forward, **_COMPILED)
-_jit_backward = tf.function(_backward, **_COMPILED)
+# (With `reduce_retracing` layers of different sizes would share a trace of no size.)
+_jit_forward = tf.function(_compiled_forward, jit_compile=True, autograph=False)
+_jit_backward = tf.function(_compiled_backward, jit_compile=True, autograph=False)
+
+
+def _forward_in_xla(*inputs: Tensor) -> tuple[Tensor, _Saved]:
+    # An eager tape would ask XLA for a gradient of its own, which XLA cannot give.
+    return _jit_forward(*map(tf.stop_gradient, inputs))
 
 
 def _loops(jit_compile: bool) -> tuple[Any, Any]:
-    return (_jit_forward, _jit_backward) if jit_compile else (_forward, _backward)
+    if jit_compile:
+        return _forward_in_xla, _jit_backward
+    return _forward, _backward
 
 
 def _sigmoids_first(weight: Tensor) -> Tensor:
@@ -321,11 +358,17 @@ def _wide(x: Tensor) -> Tensor:
 
 
 def _array(steps: Tensor, dtype: Any, shape: Any) -> tf.TensorArray:
-    return tf.TensorArray(dtype, size=steps, element_shape=shape)
+    return tf.TensorArray(
+        dtype, size=steps, element_shape=shape, clear_after_read=False
+    )
 
 
 def _unstack(x: Tensor) -> tf.TensorArray:
     return _array(tf.shape(x)[0], x.dtype, x.shape[1:]).unstack(x)
+
+
+def _stack(array: Any) -> Tensor:
+    return array.stack() if isinstance(array, tf.TensorArray) else array
 
 
 def _write(arrays: tuple, t: Tensor, values: tuple[Tensor, ...]) -> tuple:

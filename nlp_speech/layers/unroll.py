@@ -74,8 +74,11 @@ def unroll(
 
 def _forward(
     step: Step, inputs: Tensors, state: Tensors, constants: Weights, weights: Weights
-) -> tuple[Tensors, Tensors, Weights]:
-    """All outputs, the states before each step, and the results of all products."""
+) -> tuple[Tensors, Any, Any]:
+    """All outputs; arrays of the states before each step and of the products' results.
+
+    The arrays are kept as they are: stacked, everything would be copied twice.
+    """
     steps = tf.shape(inputs[0])[0]
     readers = _unstack(inputs)
     product = _Recorder(weights)
@@ -97,7 +100,8 @@ def _forward(
         (tf.constant(0), state, arrays),
         maximum_iterations=steps,
     )
-    return tf.nest.map_structure(lambda array: array.stack(), arrays)
+    outputs, states, results = arrays
+    return tuple(array.stack() for array in outputs), states, results
 
 
 class _Backward:
@@ -113,23 +117,20 @@ class _Backward:
         # A product with a transposed copy is faster than one that transposes.
         self.turned = {k: tf.linalg.matrix_transpose(w) for k, w in weights.items()}
 
-    def run(self, states: Tensors, results: Weights, d_outputs: Tensors) -> Any:
+    def run(self, states: Any, results: Any, d_outputs: Tensors) -> Any:
         """Gradients of inputs, state, constants and weights."""
         steps = tf.shape(self.inputs[0])[0]
-        readers = _unstack((self.inputs, states, results, d_outputs))
-        rows = {name: w.shape[-2] for name, w in self.weights.items()}
-        factors = {
-            name: tf.TensorArray(z.dtype, steps, element_shape=[z.shape[1], rows[name]])
-            for name, z in results.items()
-        }
+        readers = (_unstack(self.inputs), states, results, _unstack(d_outputs))
+        last = _read((states, results), steps - 1)
         arrays = (
             tuple(_array(steps, x[0]) for x in self.inputs),
-            factors,
-            {name: _array(steps, z[0]) for name, z in results.items()},
+            {
+                name: _array(steps, z, [z.shape[0], self.weights[name].shape[-2]])
+                for name, z in last[1].items()
+            },
+            {name: _array(steps, z) for name, z in last[1].items()},
         )
-        zeros = tf.nest.map_structure(
-            tf.zeros_like, (tuple(s[0] for s in states), self.constants)
-        )
+        zeros = tf.nest.map_structure(tf.zeros_like, (last[0], self.constants))
 
         def body(t: Tensor, d_state: Tensors, sums: Weights, arrays: Any) -> tuple:
             kept, d_state, d_constants = self._step(_read(readers, t), d_state)
@@ -227,8 +228,12 @@ def _weight_gradient(factors: Tensor, d_results: Tensor, weight: Tensor) -> Tens
     )
 
 
-def _array(steps: Tensor, example: Tensor) -> tf.TensorArray:
-    return tf.TensorArray(example.dtype, size=steps, element_shape=example.shape)
+def _array(steps: Tensor, example: Tensor, shape: Any = None) -> tf.TensorArray:
+    """An array of tensors of the example's type, and of its shape if none is given."""
+    shape = example.shape if shape is None else shape
+    return tf.TensorArray(
+        example.dtype, steps, element_shape=shape, clear_after_read=False
+    )
 
 
 def _unstack(tensors: Any) -> Any:

@@ -1,69 +1,49 @@
-"""Shows what our LSTM gains over stock Keras layers, side by side in one run.
+"""Shows how fast our layers train beside stock Keras, torch and Joey NMT, in one run.
 
-For single layers and for whole translation steps (forward, backward, Adam), the same
-model runs with our recurrence and with Keras's own, in turns. Figures are medians; what
-matters are the ratios, since the machine may be shared.
+Single layers (forward, backward) and whole translation updates (forward, backward,
+Adam) run in turns, the peers in a process and an environment of their own, beside the
+largest matrix product's speed on this machine. Figures are medians; what matters are
+the ratios, since the machine may be shared.
 
-    python tests/benchmarks/bench_training.py [--rounds N] [--json FILE]
+    python tests/benchmarks/bench_training.py [--rounds N] [--only TEXT] [--json FILE]
 """
 
 from __future__ import annotations
 
-import argparse
-import json
 import os
-import statistics
-import sys
-import time
-from collections.abc import Callable
-from pathlib import Path
+from dataclasses import replace
 from typing import Any
-from unittest import mock
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import keras
-import numpy as np
 import tensorflow as tf
+from peers import Peer
+from side_by_side import Row, Run, arguments, report, speeds, timed
+from translation_model import Size, make_run
 
 from nlp_speech.layers import LSTM
-from nlp_speech.models.decoder import Decoder
-from nlp_speech.models.encoder import Encoder
-from nlp_speech.models.seq2seq import Seq2Seq, smoothed_cross_entropy
 
-Run = Callable[[], Any]
 LAYERS = [(64, 30, 256, 256), (64, 30, 512, 512), (16, 400, 80, 256)]
-VOCABULARY, ROWS, STEPS = 6000, 64, 24
+ROOF = 1024
+JOEY = Size(units=256, layers=1, norms=False)
 
 
-def medians(runs: dict[str, Run], rounds: int) -> dict[str, float]:
-    """Seconds of each, measured in turns after a warm-up."""
-    times: dict[str, list[float]] = {name: [] for name in runs}
-    for run in runs.values():
-        run()
-    for _ in range(rounds):
-        for name, run in runs.items():
-            start = time.perf_counter()
-            run()
-            times[name].append(time.perf_counter() - start)
-    return {name: statistics.median(values) for name, values in times.items()}
-
-
-def matmul_roof(size: int = 1024) -> Run:
+def matmul_roof() -> Run:
     """A square product: the most that this machine can do."""
-    a = tf.random.normal([size, size])
+    a = tf.random.normal([ROOF, ROOF])
 
     @tf.function
     def run() -> Any:
         return tf.reduce_sum(tf.matmul(a, a))
 
-    return lambda: run().numpy()
+    return timed(lambda: float(run()))
 
 
-def layer_run(kind: Any, shape: tuple[int, int, int, int], xla: bool) -> Run:
+def layer_run(kind: Any, shape: tuple[int, ...], xla: bool, **options: Any) -> Run:
     """Forward and backward of one layer."""
     batch, steps, features, units = shape
-    layer = kind(units, return_sequences=True)
+    layer = kind(units, return_sequences=True, **options)
     layer.build((None, None, features))
     x = tf.random.normal([batch, steps, features])
 
@@ -77,111 +57,86 @@ def layer_run(kind: Any, shape: tuple[int, int, int, int], xla: bool) -> Run:
         )
         return tf.add_n([tf.reduce_sum(g) for g in found])
 
-    return lambda: run().numpy()
+    return timed(lambda: float(run()))
 
 
-def layers(rounds: int) -> list[dict[str, Any]]:
-    """Our layer against Keras's, in GFLOP/s of the three products of each step."""
-    rows = []
-    for shape in LAYERS:
-        batch, steps, features, units = shape
-        runs = {
-            "keras": layer_run(keras.layers.LSTM, shape, xla=False),
-            "keras + XLA": layer_run(keras.layers.LSTM, shape, xla=True),
-            "ours": layer_run(LSTM, shape, xla=False),
-            "ours + XLA": layer_run(LSTM, shape, xla=True),
-            "matmul": matmul_roof(),
-        }
-        seconds = medians(runs, rounds)
-        work = 6 * batch * steps * 4 * units * (features + units) / 1e9
-        speed = {n: (2.147 if n == "matmul" else work) / s for n, s in seconds.items()}
-        name = f"{batch} x {steps} x {features} -> {units}"
-        rows.append({"name": name, "speed": speed, "unit": "GFLOP/s"})
-    return rows
+def layer_row(shape: tuple[int, ...], peer: Peer, rounds: int) -> Row:
+    """GFLOP/s of the three products of each step."""
+    batch, steps, features, units = shape
+    work = 6 * batch * steps * 4 * units * (features + units) / 1e9
+    roof, square = matmul_roof(), 2 * ROOF**3 / 1e9
+    runs = {
+        "keras": layer_run(keras.layers.LSTM, shape, xla=False),
+        "keras + XLA": layer_run(keras.layers.LSTM, shape, xla=True),
+        "torch": peer.run("layer", shape=shape),
+        # As if the product did the layer's work.
+        "matmul": lambda: roof() * work / square,
+        "ours": layer_run(LSTM, shape, xla=False),
+        "ours, jit": layer_run(LSTM, shape, xla=False, jit_compile=True),
+        "ours + XLA": layer_run(LSTM, shape, xla=True),
+    }
+    name = f"layer {batch} x {steps} x {features} -> {units}"
+    return speeds(name, runs, rounds, work, "GFLOP/s")
 
 
-def model_run(input_feeding: bool, stock: bool) -> Run:
-    """One update of a translation model, on our recurrence or on Keras's."""
-    encoder = Encoder(512, 2, 0.2, True, True, name="encoder")
-    decoder = Decoder(
-        units=512,
-        layers=2,
-        output_units=256,
-        attention="luong",
-        attention_units=256,
-        input_feeding=input_feeding,
-        dropout=0.2,
-        output_dropout=0.2,
-        layer_norm=True,
-        residual=True,
-        name="decoder",
-    )
-    model = Seq2Seq(
-        VOCABULARY, VOCABULARY, 256, encoder, decoder, True, True, 0.2, name="model"
-    )
-    model.build()
-    optimizer = keras.optimizers.Adam(1e-4)
-    optimizer.build(model.trainable_variables)
-    rng = np.random.default_rng(0)
-    ids = tf.constant(rng.integers(4, VOCABULARY, (ROWS, STEPS)), tf.int32)
-    lengths = tf.fill([ROWS], STEPS)
-    batch = {"source": ids, "source_lengths": lengths, "target_inputs": ids}
-
-    @tf.function
-    def run() -> Any:
-        with tf.GradientTape() as tape:
-            loss, _ = smoothed_cross_entropy(
-                model(batch, training=True), ids, lengths, 0.1
-            )
-        weights: Any = model.trainable_variables
-        gradients: Any = tape.gradient(loss, [w.value for w in weights])
-        optimizer.apply([tf.convert_to_tensor(g) for g in gradients], weights)
-        return loss
-
-    # Whatever is not standard is left to Keras: with this, everything is.
-    standard = (lambda self: False) if stock else LSTM._is_standard
-    with mock.patch.object(LSTM, "_is_standard", standard):
-        run()
-    return lambda: run().numpy()
+def torch_run(peer: Peer, size: Size, fed: bool) -> Run:
+    """The same update in torch."""
+    keys = ("vocabulary", "rows", "steps", "embedding", "units", "layers")
+    options = {key: getattr(size, key) for key in keys}
+    return peer.run("translation", **options, fed=fed)
 
 
-def models(rounds: int) -> list[dict[str, Any]]:
-    """Whole translation steps, in target tokens a second."""
-    rows = []
-    for input_feeding in (False, True):
-        runs = {
-            "keras": model_run(input_feeding, stock=True),
-            "ours": model_run(input_feeding, stock=False),
-        }
-        seconds = medians(runs, rounds)
-        speed = {name: ROWS * STEPS / s for name, s in seconds.items()}
-        name = "translation step, 512 x 2" + (", input feeding" * input_feeding)
-        rows.append({"name": name, "speed": speed, "unit": "tokens/s"})
-    return rows
+def model_row(fed: bool, peer: Peer, rounds: int) -> Row:
+    """Whole translation updates, in target tokens a second."""
+    size = Size()
+
+    def ours(**how: Any) -> Run:
+        return timed(make_run(size, fed, **how)[0])
+
+    runs = {
+        "keras": ours(stock=True),
+        "keras + XLA": ours(stock=True, xla=True),
+        "torch": torch_run(peer, size, fed),
+        "ours": ours(stock=False),
+        "ours + XLA": ours(stock=False, xla=True),
+    }
+    name = f"translation update, {size.units} x {size.layers}"
+    name += ", input feeding" * fed
+    return speeds(name, runs, rounds, size.tokens, "target tokens/s")
 
 
-def table(rows: list[dict[str, Any]]) -> str:
-    lines = []
-    for row in rows:
-        base = row["speed"]["keras"]
-        lines.append(f"{row['name']} ({row['unit']})")
-        lines += [
-            f"    {name:14}{speed:10,.1f}{speed / base:8.2f} x keras"
-            for name, speed in row["speed"].items()
-        ]
-    return "\n".join(lines)
+def joey_row(peer: Peer, rounds: int) -> Row:
+    """The model that Joey NMT has too: one layer, attention, input feeding."""
+    size = replace(JOEY, embedding=JOEY.units)
+    keys = ("vocabulary", "rows", "steps", "units")
+    runs = {
+        "keras": timed(make_run(size, True, stock=True)[0]),
+        "Joey NMT": peer.run("joey", **{key: getattr(size, key) for key in keys}),
+        "ours": timed(make_run(size, True, stock=False)[0]),
+        "ours + XLA": timed(make_run(size, True, stock=False, xla=True)[0]),
+    }
+    name = f"translation update, {size.units} x 1, input feeding, Joey NMT's model"
+    return speeds(name, runs, rounds, size.tokens, "target tokens/s")
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Our LSTM against stock Keras.")
-    parser.add_argument("--rounds", type=int, default=7, help="measurements of each")
-    parser.add_argument("--json", type=Path, help="also write the numbers here")
-    arguments = parser.parse_args()
-    rows = layers(arguments.rounds) + models(arguments.rounds)
-    print(table(rows))
-    if arguments.json:
-        arguments.json.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
+    given = arguments("Training speed beside Keras, torch and Joey NMT.", rounds=7)
+    peer = Peer()
+    makers = {
+        **{
+            "layer " + " x ".join(map(str, shape)): (
+                lambda shape=shape: layer_row(shape, peer, given.rounds)
+            )
+            for shape in LAYERS
+        },
+        "model": lambda: model_row(False, peer, given.rounds),
+        "model fed": lambda: model_row(True, peer, given.rounds),
+        "joey": lambda: joey_row(peer, given.rounds),
+    }
+    chosen = [make for name, make in makers.items() if (given.only or "") in name]
+    report([make() for make in chosen], given)
+    peer.close()
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

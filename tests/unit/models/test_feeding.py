@@ -1,4 +1,4 @@
-"""Input feeding as one operation, against steps that TensorFlow differentiates."""
+"""Input feeding as one operation against steps that TensorFlow differentiates."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def test_gradients_equal_those_of_single_steps(
     ours = gradients(decoder, tf.function(whole, reduce_retracing=True))
     plain = gradients(decoder, lambda e, m: by_steps(decoder, e, m, factors))
     for a, b in zip(ours, plain, strict=True):
-        np.testing.assert_allclose(a, b, atol=3e-5)
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-4)
 
 
 def test_unknown_shapes_are_legal() -> None:

@@ -198,3 +198,20 @@ def test_early_stopping(small_config: TranslationConfig, tmp_path: Path) -> None
     config = small_config.model_copy(update={"training": section})
     run(config, tmp_path / "run")
     assert log(tmp_path / "run")[-1]["update"] == 8
+
+
+@pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16"])
+def test_half_precision_learns_like_single(
+    small_config: TranslationConfig, tmp_path: Path, precision: str
+) -> None:
+    losses = {}
+    for name in ("float32", precision):
+        changes = {"precision": name, "evaluation_limit": 1, "average_best": 1}
+        section = small_config.training.model_copy(update=changes)
+        config = small_config.model_copy(update={"training": section})
+        weights = read_arrays(run(config, tmp_path / name))
+        assert {w.dtype for w in weights.values()} == {np.dtype(np.float32)}
+        losses[name] = [record["loss"] for record in log(tmp_path / name)]
+    # Dropout draws other masks in another precision.
+    np.testing.assert_allclose(losses[precision], losses["float32"], rtol=0.1)
+    assert losses[precision][-1] < losses[precision][0]

@@ -1,0 +1,217 @@
+"""Every implementation of the LSTM against the gate equations in float64."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from nlp_speech.layers import LSTM, Bidirectional
+
+Arrays = tuple[np.ndarray, ...]
+
+
+class Batch(NamedTuple):
+    x: np.ndarray
+    lengths: np.ndarray
+    state: Arrays
+    weights: Arrays
+
+
+@st.composite
+def batches(draw: Any) -> Batch:
+    """Shapes, lengths (0 included), weights and initial states."""
+    rows, steps = draw(st.integers(1, 4)), draw(st.integers(1, 9))
+    features, units = draw(st.integers(1, 5)), draw(st.integers(1, 6))
+    lengths = draw(st.lists(st.integers(0, steps), min_size=rows, max_size=rows))
+    rng = np.random.default_rng(draw(st.integers(0, 2**16)))
+
+    def normal(*shape: int) -> np.ndarray:
+        return rng.normal(size=shape).astype(np.float32)
+
+    weights = (normal(features, 4 * units), normal(units, 4 * units), normal(4 * units))
+    state = (normal(rows, units), normal(rows, units))
+    return Batch(normal(rows, steps, features), np.array(lengths), state, weights)
+
+
+def sigmoid(x: np.ndarray) -> np.ndarray:
+    return 1 / (1 + np.exp(-x))
+
+
+def reference(batch: Batch, backwards: bool) -> Arrays:
+    """The gate equations, one row and one step at a time, in float64."""
+    kernel, recurrent, bias = (w.astype(np.float64) for w in batch.weights)
+    h, c = (s.astype(np.float64) for s in batch.state)
+    outputs = np.zeros([*batch.x.shape[:2], len(recurrent)])
+    for row, length in enumerate(batch.lengths):
+        real = batch.x[row, :length].astype(np.float64)
+        for t, x in enumerate(real[::-1] if backwards else real):
+            i, f, g, o = np.split(x @ kernel + h[row] @ recurrent + bias, 4)
+            c[row] = sigmoid(f) * c[row] + sigmoid(i) * np.tanh(g)
+            h[row] = sigmoid(o) * np.tanh(c[row])
+            outputs[row, t] = h[row]
+    return outputs, h, c
+
+
+def make(batch: Batch, backwards: bool = False, **options: Any) -> LSTM:
+    layer = LSTM(
+        len(batch.weights[1]),
+        return_sequences=True,
+        return_state=True,
+        go_backwards=backwards,
+        **options,
+    )
+    layer.build((None, None, batch.x.shape[-1]))
+    layer.set_weights(list(batch.weights))
+    return layer
+
+
+def inference(layer: LSTM, batch: Batch) -> Any:
+    return layer(batch.x, initial_state=batch.state, lengths=batch.lengths)
+
+
+def training(layer: LSTM, batch: Batch) -> Any:
+    return layer(
+        batch.x, initial_state=batch.state, lengths=batch.lengths, training=True
+    )
+
+
+def graph(layer: LSTM, batch: Batch) -> Any:
+    """With shapes that the graph does not know."""
+    free = [tf.TensorSpec([None, None, batch.x.shape[-1]]), tf.TensorSpec([None])]
+    state = [tf.TensorSpec([None, s.shape[-1]]) for s in batch.state]
+
+    @tf.function(input_signature=[*free, *state])
+    def run(x: Any, lengths: Any, h: Any, c: Any) -> Any:
+        lengths = tf.cast(lengths, tf.int32)
+        return layer(x, initial_state=(h, c), lengths=lengths, training=True)
+
+    return run(batch.x, batch.lengths.astype(np.float32), *batch.state)
+
+
+def compiled(layer: LSTM, batch: Batch) -> Any:
+    """Everything compiled by XLA."""
+    run = tf.function(lambda: training(layer, batch), jit_compile=True, autograph=False)
+    return run()
+
+
+def without_states(layer: LSTM, batch: Batch) -> Any:
+    """The recurrence that keeps no cell states for its caller."""
+    other = LSTM(
+        layer.units, return_sequences=True, go_backwards=bool(layer.go_backwards)
+    )
+    other.build((None, None, batch.x.shape[-1]))
+    other.set_weights(layer.get_weights())
+    return (training(other, batch),)
+
+
+IMPLEMENTATIONS = [inference, training, graph, without_states]
+
+
+@pytest.mark.parametrize("run", IMPLEMENTATIONS)
+@settings(max_examples=15)
+@given(batches(), st.booleans())
+def test_equals_the_equations(run: Any, batch: Batch, backwards: bool) -> None:
+    results = run(make(batch, backwards), batch)
+    expected = reference(batch, backwards)[: len(results)]
+    for result, wanted in zip(results, expected, strict=True):
+        np.testing.assert_allclose(result.numpy(), wanted, atol=3e-6)
+
+
+@pytest.mark.parametrize(
+    ("run", "options"), [(compiled, {}), (training, {"jit_compile": True})]
+)
+@settings(max_examples=3)  # each is compiled
+@given(batches(), st.booleans())
+def test_compiled_equals_the_equations(
+    run: Any, options: dict[str, Any], batch: Batch, backwards: bool
+) -> None:
+    results = run(make(batch, backwards, **options), batch)
+    for result, wanted in zip(results, reference(batch, backwards), strict=True):
+        np.testing.assert_allclose(result.numpy(), wanted, atol=3e-6)
+
+
+@settings(max_examples=10)
+@given(batches(), st.booleans())
+def test_steps_equal_the_equations(batch: Batch, split: bool) -> None:
+    """Single steps, from a state that came out of the whole or of steps."""
+    full = batch._replace(lengths=np.full(len(batch.x), batch.x.shape[1]))
+    layer, y = make(batch), np.empty(0)
+    state: Any = tuple(map(tf.constant, batch.state))
+    for t in range(batch.x.shape[1]):
+        y, state = layer.step(tf.constant(batch.x[:, t]), state)
+        if split:
+            _, *whole = layer(batch.x[:, : t + 1], initial_state=batch.state)
+            state = tuple(whole)
+    outputs, h, c = reference(full, backwards=False)
+    for result, wanted in zip((y, *state), (outputs[:, -1], h, c), strict=True):
+        np.testing.assert_allclose(result, wanted, atol=3e-6)
+
+
+@settings(max_examples=10)
+@given(batches(), st.booleans())
+def test_both_directions_equal_the_equations(batch: Batch, trained: bool) -> None:
+    layer = Bidirectional(len(batch.weights[1]))
+    layer.build((None, None, batch.x.shape[-1]))
+    layer.set_weights([*batch.weights, *(-w for w in batch.weights)])
+    result = layer(batch.x, lengths=batch.lengths, training=trained).numpy()
+    zero = tuple(np.zeros_like(s) for s in batch.state)
+    forward = batch._replace(state=zero)
+    backward = forward._replace(weights=tuple(-w for w in batch.weights))
+    there, _, _ = reference(forward, backwards=False)
+    back, _, _ = reference(backward, backwards=True)
+    for row, length in enumerate(batch.lengths):
+        back[row, :length] = back[row, :length][::-1].copy()
+    np.testing.assert_allclose(result, np.concatenate([there, back], -1), atol=3e-6)
+
+
+def loss_of(results: Any, functions: Any) -> Any:
+    """Looks at outputs and both states, differently."""
+    outputs, h, c = results
+    total, sin, cos = functions
+    return total(sin(outputs)) + total(h * h) + total(cos(c))
+
+
+def differences(batch: Batch) -> list[np.ndarray]:
+    """Gradients of input, states and weights by central differences, in float64."""
+    arrays = [batch.x, *batch.state, *batch.weights]
+    wide = [a.astype(np.float64) for a in arrays]
+
+    def loss() -> float:
+        x, h, c, *weights = wide
+        moved = Batch(x, batch.lengths, (h, c), tuple(weights))
+        return loss_of(reference(moved, False), (np.sum, np.sin, np.cos))
+
+    found = []
+    for array in wide:
+        gradient = np.zeros_like(array)
+        for index in np.ndindex(array.shape):
+            here, values = array[index], []
+            for offset in (1e-5, -1e-5):
+                array[index] = here + offset
+                values.append(loss())
+            array[index] = here
+            gradient[index] = (values[0] - values[1]) / 2e-5
+        found.append(gradient)
+    return found
+
+
+@pytest.mark.parametrize("run", [inference, training])
+@settings(max_examples=3)
+@given(batches().filter(lambda b: b.x.size < 60 and len(b.weights[1]) < 4))
+def test_gradients_equal_differences(run: Any, batch: Batch) -> None:
+    layer = make(batch)
+    x, h, c = (tf.constant(a) for a in (batch.x, *batch.state))
+    with tf.GradientTape() as tape:
+        tape.watch([x, h, c])
+        results = run(layer, batch._replace(x=x, state=(h, c)))
+        total = tf.reduce_sum
+        loss = loss_of(results, (total, tf.sin, tf.cos))
+    sources = [x, h, c, *(w.value for w in layer.trainable_weights)]
+    found: Any = tape.gradient(loss, sources)
+    for gradient, wanted in zip(found, differences(batch), strict=True):
+        np.testing.assert_allclose(gradient, wanted, rtol=2e-4, atol=2e-4)
