@@ -46,7 +46,7 @@ class Progress:
     best: list[tuple[float, int]] = field(default_factory=list)
     evaluations_without_gain: int = 0
     evaluated: int = 0
-    loss_scale: float = 2.0**15
+    loss_scale: float = 2.0**10
     scaled_updates: int = 0
 
 

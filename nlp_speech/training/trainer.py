@@ -207,6 +207,11 @@ class _Run:
         minutes = self.section.minutes
         return minutes is not None and self.progress.seconds >= minutes * 60
 
+    def _is_due(self) -> bool:
+        progress = self.progress
+        new = progress.update != progress.evaluated
+        return new and progress.update % self.section.evaluate_every == 0
+
     def _epoch(self) -> None:
         progress = self.progress
         if left_out := self.data.left_out(progress.epoch):
@@ -219,7 +224,7 @@ class _Run:
             wishes = self._step(batches)
             progress.seconds += time.monotonic() - start
             self.over = wishes.end
-            if progress.update % self.section.evaluate_every == 0:
+            if self._is_due():
                 self._evaluate()
             if wishes.interrupt:
                 self._interrupt()

@@ -212,6 +212,6 @@ def test_half_precision_learns_like_single(
         weights = read_arrays(run(config, tmp_path / name))
         assert {w.dtype for w in weights.values()} == {np.dtype(np.float32)}
         losses[name] = [record["loss"] for record in log(tmp_path / name)]
-    # Dropout draws other masks in another precision.
+    # Dropout draws other masks in another precision, and float16 may skip an update.
     np.testing.assert_allclose(losses[precision], losses["float32"], rtol=0.1)
     assert losses[precision][-1] < losses[precision][0]
