@@ -66,6 +66,48 @@ class FlatIds:
         return self.ids[self.offsets[number] : self.offsets[number + 1]]
 
 
+class TextEncoder:
+    """Encodes texts for an epoch, eos included.
+
+    Args:
+        texts: one a sequence.
+        tokenizer: of these texts.
+        alpha: smoothing of subword sampling, or None for the likeliest pieces always.
+        seed: of the run, and what tells this encoder from others of the run.
+    """
+
+    def __init__(
+        self,
+        texts: Sequence[str],
+        tokenizer: Tokenizer,
+        alpha: float | None,
+        seed: tuple[int, int],
+    ) -> None:
+        self._texts = texts
+        self._tokenizer = tokenizer
+        self._alpha = alpha
+        self._seed = seed
+        self._fixed: FlatIds | None = None
+
+    def __call__(self, epoch: int) -> FlatIds:
+        """The ids of the texts; the same for the same epoch, counted from 0."""
+        if self._alpha is not None:
+            return self._sampled(epoch, self._alpha)
+        if self._fixed is None:
+            ids = self._tokenizer.encode(self._texts)
+            self._fixed = FlatIds.of(ids, end=EOS)
+        return self._fixed
+
+    def _sampled(self, epoch: int, alpha: float) -> FlatIds:
+        run, number = self._seed
+        parts = []
+        for begin in range(0, len(self._texts), _CHUNK):
+            chunk = self._texts[begin : begin + _CHUNK]
+            ids = self._tokenizer.sample(chunk, alpha, (run, epoch, number, begin))
+            parts.append(FlatIds.of(ids, end=EOS))
+        return FlatIds.joined(parts)
+
+
 class PairEncoder:
     """Encodes a parallel corpus for an epoch, eos included.
 
@@ -87,29 +129,18 @@ class PairEncoder:
         seed: int,
         training: bool,
     ) -> None:
-        self._seed = seed
-        self._alpha = section.sampling_alpha
         sampled = (section.sample_source, section.sample_target)
         self._sides = [
-            ([pair[side] for pair in pairs], tokenizer, training and sampled[side])
+            TextEncoder(
+                [pair[side] for pair in pairs],
+                tokenizer,
+                section.sampling_alpha if training and sampled[side] else None,
+                (seed, side),
+            )
             for side, tokenizer in enumerate((source, target))
         ]
-        self._fixed: dict[int, FlatIds] = {}
 
     def __call__(self, epoch: int) -> tuple[FlatIds, FlatIds]:
         """The ids of source and target; the same for the same epoch, counted from 0."""
-        return self._side(0, epoch), self._side(1, epoch)
-
-    def _side(self, side: int, epoch: int) -> FlatIds:
-        texts, tokenizer, sampled = self._sides[side]
-        if sampled:
-            parts = []
-            for begin in range(0, len(texts), _CHUNK):
-                seed = (self._seed, epoch, side, begin)
-                chunk = texts[begin : begin + _CHUNK]
-                ids = tokenizer.sample(chunk, self._alpha, seed)
-                parts.append(FlatIds.of(ids, end=EOS))
-            return FlatIds.joined(parts)
-        if side not in self._fixed:
-            self._fixed[side] = FlatIds.of(tokenizer.encode(texts), end=EOS)
-        return self._fixed[side]
+        source, target = self._sides
+        return source(epoch), target(epoch)

@@ -155,6 +155,6 @@ def test_an_error_in_the_background_is_raised() -> None:
 def test_all_pairs_too_long() -> None:
     long = FlatIds.of([[5] * 30, [6] * 31])
     with pytest.raises(
-        UserError, match=r"all 2 training pairs are longer than batch\.max_length 20"
+        UserError, match=r"all 2 training examples are longer than batch\.max_length 20"
     ):
         PairBatches(lambda _: (long, long), SECTION, 1)
