@@ -313,7 +313,8 @@ def _print(text: str, result: Any, as_json: bool, n_best: int) -> None:
         # An argument that is not UTF-8 has lone surrogates, which cannot be printed.
         shown = text.encode("utf-8", "replace").decode("utf-8")
         record = {"input": shown, **result.as_dict()}
-        record["n_best"] = record["n_best"][:n_best]
+        if "n_best" in record:
+            record["n_best"] = record["n_best"][:n_best]
         typer.echo(json.dumps(record, ensure_ascii=False))
     elif n_best > 1:
         for hypothesis in result.n_best[:n_best]:

@@ -77,6 +77,9 @@ class Task(Protocol):
     `SERVER_ENDPOINT` takes what a user has (strings, samples); `DEVICE_ENDPOINT` takes
     what the host side of a device prepares (ids, samples); `TEXT_ENDPOINT`, if there is
     one, takes strings on a device that has the operators of tensorflow-text.
+
+    A task may also have ``confusion(results, references)``, which counts what was taken
+    for what (`evaluate --plot`).
     """
 
     NAME: str
@@ -134,7 +137,11 @@ class TrainingData(Protocol):
 
 
 class TrainingTask(Protocol):
-    """The TensorFlow side of a task: its module ``training``."""
+    """The TensorFlow side of a task: its module ``training``.
+
+    It may also have ``finish(config, model, validation)``, called once the weights are
+    final and before they are saved: to calibrate on the validation data, for one.
+    """
 
     def prepare(self, config: Any, directory: Path) -> None:
         """Learns from the data what must be learned, and writes it to `directory`."""

@@ -1,14 +1,15 @@
-"""Scores of answers against references: thin adapters on sacrebleu.
+"""Scores of answers against references: thin adapters on sacrebleu and scikit-learn.
 
-Every score is in per cent. A signature says how a score was made, so that only scores
-with equal signatures are compared. sacrebleu is imported when a score is asked for.
+Every score is in per cent, but for the calibration error. A signature says how a score
+was made, so that only scores with equal signatures are compared. The libraries are
+imported when a score is asked for.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from nlp_speech.errors import UserError
 
@@ -22,7 +23,7 @@ class Score:
 
     Attributes:
         name: as in reports and in `Scores.values`.
-        value: in per cent.
+        value: in per cent; a fraction for ``ece``.
         signature: how it was made.
     """
 
@@ -112,6 +113,68 @@ def exact_match(answers: Sequence[str], references: Sequence[str]) -> Score:
     return Score("exact_match", 100 * right / len(answers), "case:mixed|strip:no")
 
 
+def accuracy(answers: Sequence[str], references: Sequence[str]) -> Score:
+    """The share of right labels.
+
+    Args:
+        answers: one label an example.
+        references: the right ones.
+
+    Raises:
+        UserError: there is nothing to score, or not as many references as answers.
+    """
+    _check(answers, references)
+    right = sum(a == r for a, r in zip(answers, references, strict=True))
+    return Score("accuracy", 100 * right / len(answers), "exact label")
+
+
+def macro_f1(answers: Sequence[str], references: Sequence[str]) -> Score:
+    """The mean F1 of all classes that occur, each counting the same.
+
+    Args:
+        answers: one label an example.
+        references: the right ones.
+
+    Raises:
+        UserError: there is nothing to score, or not as many references as answers.
+    """
+    import sklearn
+    from sklearn.metrics import f1_score
+
+    _check(answers, references)
+    # Every class that occurs in either has a denominator above 0.
+    value = f1_score(list(references), list(answers), average="macro")
+    return Score(
+        "macro_f1",
+        100 * float(value),
+        f"average:macro|scikit-learn:{sklearn.__version__}",
+    )
+
+
+def calibration_error(
+    confidences: Sequence[float], right: Sequence[bool], bins: int = 15
+) -> Score:
+    """The expected calibration error, a fraction (Guo et al. 2017, equation 3).
+
+    Args:
+        confidences: the probability of each answer, 0 to 1.
+        right: whether the answer was right.
+        bins: of equal width, over the confidences.
+
+    Raises:
+        UserError: there is nothing to score, or not as many of the one as of the other.
+    """
+    import numpy as np
+
+    _check(confidences, right)
+    places = np.ceil(np.asarray(confidences, np.float64) * bins).astype(int)
+    places = np.clip(places - 1, 0, bins - 1)
+    surplus = np.asarray(confidences, np.float64) - np.asarray(right, np.float64)
+    sums = np.bincount(places, weights=surplus, minlength=bins)
+    value = float(np.abs(sums).sum() / len(surplus))
+    return Score("ece", value, f"bins:{bins}|width:equal|confidence of the answer")
+
+
 TRANSLATION: tuple[Scorer, ...] = (bleu, chrf, bleu_lowercased)
 """What translations are scored by."""
 
@@ -146,7 +209,7 @@ def _corpus(
     return Score(name, float(result.score), str(metric.get_signature()))
 
 
-def _check(answers: Sequence[str], references: Sequence[str]) -> None:
+def _check(answers: Sequence[Any], references: Sequence[Any]) -> None:
     if len(answers) != len(references):
         raise UserError(
             f"there are {len(answers)} answers and {len(references)} references; "

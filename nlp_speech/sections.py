@@ -47,6 +47,11 @@ class TextTokenizerSection(VocabularySection):
     sample: bool = Field(
         default=True, description="train on sampled segmentations of the text"
     )
+    learned_from: int = Field(
+        default=10_000_000,
+        ge=1,
+        description="characters of training text that it is learned from, at most",
+    )
 
 
 class TokenizerSection(VocabularySection):

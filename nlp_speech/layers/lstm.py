@@ -55,7 +55,7 @@ class LSTM(keras.layers.LSTM):
             x = reverse(x, lengths)
         h, c = self._start(x, initial_state)
         run = recurrence.scan if training else recurrence.infer
-        outputs, cells = run(tf.transpose(x, [1, 0, 2]), h, c, *self._weights())
+        outputs, cells = run(tf.transpose(x, [1, 0, 2]), h, c, *self._weights(training))
         outputs = tf.transpose(outputs, [1, 0, 2])
         outputs = tf.ensure_shape(outputs, [x.shape[0], x.shape[1], self.units])
         last = last_step(outputs, h, lengths) if self._wants_last() else None
@@ -90,7 +90,8 @@ class LSTM(keras.layers.LSTM):
         zeros = tf.zeros([batch_size, self.units], self.compute_dtype)
         return zeros, zeros
 
-    def _weights(self) -> tuple[Tensor, Tensor, Tensor]:
+    def _weights(self, training: bool = False) -> tuple[Tensor, Tensor, Tensor]:
+        del training  # for subclasses that change weights in training
         weights = (self.cell.kernel, self.cell.recurrent_kernel, self.cell.bias)
         kernel, recurrent, bias = (
             tf.cast(tf.convert_to_tensor(w), self.compute_dtype) for w in weights

@@ -85,6 +85,7 @@ def _train(
             run.loop()
         weights = directory / "weights.npz"
         run.use_average()
+        run.finish()
         save_weights(model, weights)
     return weights
 
@@ -103,6 +104,7 @@ class _Run:
         reporter: Reporter,
     ) -> None:
         self.task, self.config, self.model = task, config, model
+        self.training_task = training_task
         self.checkpoints, self.reporter = checkpoints, reporter
         self.section = config.training
         self.data: TrainingData = training_task.training_data(config, assets, "train")
@@ -154,6 +156,12 @@ class _Run:
             )
         count = max(scores, key=lambda n: scores[n])
         assign(self.model.variables, average(loaded[:count], names))
+
+    def finish(self) -> None:
+        """Lets the task learn what waits for the final weights, if it has any."""
+        finish = getattr(self.training_task, "finish", None)
+        if finish is not None:
+            finish(self.config, self.model, self.validation)
 
     def _finished(self) -> bool:
         section, progress = self.section, self.progress
