@@ -79,7 +79,8 @@ class Task(Protocol):
     one, takes strings on a device that has the operators of tensorflow-text.
 
     A task may also have ``confusion(results, references)``, which counts what was taken
-    for what (`evaluate --plot`).
+    for what (`evaluate --plot`), and ``explain(answer, text)``, which says how much
+    each word speaks for the answer (`predict --explain`).
     """
 
     NAME: str

@@ -27,6 +27,7 @@ ALLOWED = {
     "weights": {"errors", "files"},
     "metrics": BOTTOM,
     "plots": BOTTOM,
+    "highlight": BOTTOM,
     "contract": BOTTOM,
     "text": BOTTOM,
     "audio": BOTTOM,
@@ -58,13 +59,17 @@ LIGHT_FILES = (
     "errors.py",
     "sections.py",
     "yaml_nodes.py",
+    "data/labelled.py",
     "data/parallel.py",
     "data/paths.py",
     "data/fetch.py",
+    "data/tables.py",
     "runtime/__init__.py",
     "runtime/litert.py",
     "text/tokenizer.py",
     "text/normalization.py",
+    "text/occlusion.py",
+    "highlight.py",
 )
 HEAVY = {"tensorflow", "keras", "tensorflow_text", "librosa", "matplotlib", "sklearn"}
 

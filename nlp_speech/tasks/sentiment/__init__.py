@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,10 +14,13 @@ from nlp_speech.errors import UserError
 from nlp_speech.tasks.sentiment.config import SentimentConfig
 from nlp_speech.tasks.sentiment.corpus import read_split
 from nlp_speech.text.normalization import normalize, strip_tags
+from nlp_speech.text.occlusion import Part, explain_by_occlusion
 from nlp_speech.text.tokenizer import EOS, Tokenizer
 
 if TYPE_CHECKING:
     from nlp_speech.contract import Arrays
+
+    Answer = Callable[[Sequence[str]], Sequence["Sentiment"]]
 
 NAME = "sentiment"
 Config = SentimentConfig
@@ -28,6 +31,8 @@ METRIC = "accuracy"
 
 TOKENIZER_FILE = "tokenizer.model"
 LABELS_FILE = "labels.json"
+
+_BAD_LABELS = "the labels cannot be read; train or copy the model again"
 
 
 @dataclass(frozen=True)
@@ -113,12 +118,13 @@ def load_assets(config: SentimentConfig, directory: Path) -> Assets:
     try:
         counts: dict[str, int] = json.loads(path.read_text(encoding="utf-8"))
         total = sum(counts.values())
-        shares = tuple(count / total for count in counts.values())
-    except (OSError, ValueError, AttributeError, TypeError, ZeroDivisionError) as error:
-        raise UserError.at(
-            path, None, "the labels cannot be read; train or copy the model again"
-        ) from error
-    return Assets(Tokenizer.load(directory / TOKENIZER_FILE), tuple(counts), shares)
+        labels = tuple(counts)
+        shares = tuple(counts[label] / total for label in labels)
+    except (OSError, ValueError, AttributeError, TypeError) as error:
+        raise UserError.at(path, None, _BAD_LABELS) from error
+    if not labels:
+        raise UserError.at(path, None, _BAD_LABELS)
+    return Assets(Tokenizer.load(directory / TOKENIZER_FILE), labels, shares)
 
 
 def before(endpoint: str, inputs: Sequence[str], assets: Assets) -> Arrays:
@@ -197,6 +203,24 @@ def confusion(
     for result, right in zip(results, references, strict=True):
         counts[labels.index(right), labels.index(result.label)] += 1
     return labels, counts
+
+
+def explain(answer: Answer, text: str) -> tuple[Sentiment, list[Part]]:
+    """The answer to a text, and how much each of its words speaks for it.
+
+    Args:
+        answer: gives the sentiments of texts, in any runtime.
+        text: what is explained.
+
+    Returns:
+        The sentiment, and parts that join to the text with their weights.
+    """
+    [sentiment] = answer([text])
+
+    def probability(texts: Sequence[str]) -> list[float]:
+        return [r.probabilities[sentiment.label] for r in answer(texts)]
+
+    return sentiment, explain_by_occlusion(probability, text)
 
 
 def samples(config: SentimentConfig) -> list[str]:

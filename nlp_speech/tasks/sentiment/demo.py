@@ -153,7 +153,10 @@ def _verdict(rng: random.Random, domain: str, first: str, second: str) -> Review
     return _made(rng, text, good, f"{minor.key} {words}")
 
 
+# Single clauses are where negation is learned: there have to be enough of them.
 _FORMS: tuple[Callable[[random.Random, str, str, str], Review], ...] = (
+    _single,
+    _single,
     _single,
     _agreeing,
     _contrast,
