@@ -170,6 +170,9 @@ def evaluate(
     record: Annotated[
         bool, typer.Option(help="write the scores into the bundle's card")
     ] = False,
+    plot: Annotated[
+        Path | None, typer.Option(help="draw the confusion matrix to this PNG")
+    ] = None,
 ) -> None:
     """Score a bundle on a data set."""
     from nlp_speech.evaluate import evaluate as evaluate_model
@@ -190,6 +193,8 @@ def evaluate(
         from nlp_speech.export import record_scores
 
         record_scores(model.bundle, data[0].name if data else split, report)
+    if plot is not None:
+        _draw_confusion(report, plot)
     _write_json(report, json_file)
 
 
@@ -212,9 +217,15 @@ def predict(
     attention: Annotated[
         Path | None, typer.Option(help="draw the alignment of one text to this PNG")
     ] = None,
+    explain: Annotated[
+        Path | None, typer.Option(help="write what each word did to this HTML file")
+    ] = None,
 ) -> None:
     """Answer the given texts, or standard input line by line."""
     model = _load(bundle, runtime, variant, threads)
+    if explain is not None:
+        _explain(model, inputs or list(_lines_of_stdin()), explain, batch_size)
+        return
     if attention is not None:
         _draw(model, inputs or [], attention)
         return
@@ -365,7 +376,8 @@ def _print(text: str, result: Any, as_json: bool, n_best: int) -> None:
         # An argument that is not UTF-8 has lone surrogates, which cannot be printed.
         shown = text.encode("utf-8", "replace").decode("utf-8")
         record = {"input": shown, **result.as_dict()}
-        record["n_best"] = record["n_best"][:n_best]
+        if "n_best" in record:
+            record["n_best"] = record["n_best"][:n_best]
         typer.echo(json.dumps(record, ensure_ascii=False))
     elif n_best > 1:
         for hypothesis in result.n_best[:n_best]:
@@ -382,6 +394,33 @@ def _draw(model: Model, inputs: list[str], path: Path) -> None:
     [result] = model(inputs, endpoint=model.task.DEVICE_ENDPOINT)
     draw_attention(result.source_pieces, result.target_pieces, result.alignment, path)
     typer.echo(result.as_text())
+
+
+def _explain(model: Model, inputs: list[str], path: Path, batch_size: int) -> None:
+    from rich.console import Console
+
+    from nlp_speech.files import write_text
+    from nlp_speech.highlight import Highlighted, html_page, terminal_text
+
+    explain = getattr(model.task, "explain", None)
+    if explain is None:
+        raise UserError(f"--explain: a {model.task.NAME} has no words to weigh")
+    console = Console(highlight=False, soft_wrap=True)
+    pages = []
+    for text in inputs:
+        result, parts = explain(lambda t: model(t, batch_size=batch_size), text)
+        page = Highlighted(f"{result.as_text()} {result.n_best[0].score:.3f}", parts)
+        console.print(page.answer, terminal_text(page), sep="\t", markup=False)
+        pages.append(page)
+    write_text(path, html_page(model.bundle.name, pages))
+
+
+def _draw_confusion(report: dict[str, Any], path: Path) -> None:
+    from nlp_speech.plots import draw_confusion
+
+    if "confusion" not in report:
+        raise UserError(f"--plot: a {report['task']} has no classes to confuse")
+    draw_confusion(report["confusion"]["labels"], report["confusion"]["counts"], path)
 
 
 def _write_json(report: dict[str, Any], path: Path | None) -> None:

@@ -82,6 +82,10 @@ class Task(Protocol):
     what the host side of a device prepares (ids, samples); `TEXT_ENDPOINT`, if there is
     one, takes strings on a device that has the operators of tensorflow-text. `METRIC`
     is the metric of `score` that chooses checkpoints.
+
+    A task may also have ``confusion(results, references)``, which counts what was taken
+    for what (`evaluate --plot`), and ``explain(answer, text)``, which says how much
+    each word speaks for the answer (`predict --explain`).
     """
 
     NAME: str
@@ -139,7 +143,11 @@ class TrainingData(Protocol):
 
 
 class TrainingTask(Protocol):
-    """The TensorFlow side of a task: its module ``training``."""
+    """The TensorFlow side of a task: its module ``training``.
+
+    It may also have ``finish(config, model, validation)``, called once the weights are
+    final and before they are saved: to calibrate on the validation data, for one.
+    """
 
     def prepare(self, config: Any, directory: Path) -> None:
         """Learns from the data what must be learned, and writes it to `directory`."""

@@ -32,7 +32,8 @@ def evaluate(
     Returns:
         Plain JSON data: `task`, `bundle`, `runtime`, `examples`, `seconds` (of
         answering, without loading), `metrics` by name and the `signatures` that tell
-        how each was computed; `variant` too where a device file was run.
+        how each was computed; `variant` too where a device file was run, and
+        `confusion` (`labels`, and `counts` [right, answered]) where a task has classes.
 
     Raises:
         UserError: there are no examples, or not a reference for each input.
@@ -62,4 +63,8 @@ def evaluate(
     }
     if model.variant is not None:
         report["variant"] = model.variant
+    confusion = getattr(model.task, "confusion", None)
+    if confusion is not None:
+        labels, counts = confusion(results, references)
+        report["confusion"] = {"labels": labels, "counts": counts.tolist()}
     return report

@@ -1,7 +1,8 @@
-"""Scores of answers against references: thin adapters on sacrebleu and jiwer.
+"""Scores of answers against references: thin adapters on well-known libraries.
 
-Every score is in per cent. A signature says how a score was made, so that only scores
-with equal signatures are compared. A library is imported when its score is asked for.
+Every score is in per cent, but for the calibration error. A signature says how a score
+was made, so that only scores with equal signatures are compared. A library is imported
+when its score is asked for.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import importlib.metadata
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from nlp_speech.errors import UserError
 
@@ -203,6 +204,68 @@ def worst(
     return sorted(wrong, key=lambda pair: -pair[1].count)[:count]
 
 
+def accuracy(answers: Sequence[str], references: Sequence[str]) -> Score:
+    """The share of right labels.
+
+    Args:
+        answers: one label an example.
+        references: the right ones.
+
+    Raises:
+        UserError: there is nothing to score, or not as many references as answers.
+    """
+    _check(answers, references)
+    right = sum(a == r for a, r in zip(answers, references, strict=True))
+    return Score("accuracy", 100 * right / len(answers), "exact label")
+
+
+def macro_f1(answers: Sequence[str], references: Sequence[str]) -> Score:
+    """The mean F1 of all classes that occur, each counting the same.
+
+    Args:
+        answers: one label an example.
+        references: the right ones.
+
+    Raises:
+        UserError: there is nothing to score, or not as many references as answers.
+    """
+    import sklearn
+    from sklearn.metrics import f1_score
+
+    _check(answers, references)
+    # Every class that occurs in either has a denominator above 0.
+    value = f1_score(list(references), list(answers), average="macro")
+    return Score(
+        "macro_f1",
+        100 * float(value),
+        f"average:macro|scikit-learn:{sklearn.__version__}",
+    )
+
+
+def calibration_error(
+    confidences: Sequence[float], right: Sequence[bool], bins: int = 15
+) -> Score:
+    """The expected calibration error, a fraction (Guo et al. 2017, equation 3).
+
+    Args:
+        confidences: the probability of each answer, 0 to 1.
+        right: whether the answer was right.
+        bins: of equal width, over the confidences.
+
+    Raises:
+        UserError: there is nothing to score, or not as many of the one as of the other.
+    """
+    import numpy as np
+
+    _check(confidences, right)
+    places = np.ceil(np.asarray(confidences, np.float64) * bins).astype(int)
+    places = np.clip(places - 1, 0, bins - 1)
+    surplus = np.asarray(confidences, np.float64) - np.asarray(right, np.float64)
+    sums = np.bincount(places, weights=surplus, minlength=bins)
+    value = float(np.abs(sums).sum() / len(surplus))
+    return Score("ece", value, f"bins:{bins}|width:equal|confidence of the answer")
+
+
 TRANSLATION: tuple[Scorer, ...] = (bleu, chrf, bleu_lowercased)
 """What translations are scored by."""
 
@@ -249,7 +312,7 @@ def _error_rate(
     return Score(name, value, f"case:mixed|unit:{unit}|jiwer:{version}")
 
 
-def _check(answers: Sequence[str], references: Sequence[str]) -> None:
+def _check(answers: Sequence[Any], references: Sequence[Any]) -> None:
     if len(answers) != len(references):
         raise UserError(
             f"there are {len(answers)} answers and {len(references)} references; "

@@ -68,6 +68,54 @@ def draw_attention(
     save_figure(figure, path)
 
 
+def draw_confusion(labels: Sequence[str], counts: Any, path: Path | str) -> None:
+    """Draws what was taken for what, as shares of each right class with their counts.
+
+    Args:
+        labels: the N classes.
+        counts: [N, N] examples: the right class down, the answered one across.
+        path: the file; its suffix is the format, such as ``.png``, ``.svg``, ``.pdf``.
+
+    Raises:
+        UserError: there is nothing to draw, the format is unknown, or the file cannot
+            be written.
+        ValueError: the counts are not N rows of N columns.
+    """
+    table = np.asarray(counts, dtype=np.float64)
+    if table.shape != (len(labels),) * 2:
+        raise ValueError(f"{len(labels)} classes need a square of counts for them")
+    path = Path(path)
+    if not table.sum():
+        raise UserError(f"{path}: there are no answers to draw; give some examples")
+    from matplotlib.figure import Figure
+
+    fonts = _fonts(labels)
+    names = [_label(label, fonts) for label in labels]
+    cell, margin = 0.75, max(map(_width, names)) + 0.6
+    size = len(names) * cell + margin + 0.15
+    figure = Figure(figsize=(size, size))
+    axes = figure.add_axes(
+        (margin / size, 0.15 / size, len(names) * cell / size, len(names) * cell / size)
+    )
+    shares = table / np.maximum(table.sum(axis=1, keepdims=True), 1)
+    _heat_map(axes, names, names, shares, list(fonts))
+    axes.xaxis.set_label_position("top")
+    axes.set_xlabel("answer", fontsize=_FONT_SIZE)
+    axes.set_ylabel("right", fontsize=_FONT_SIZE)
+    for row, column in np.ndindex(table.shape):
+        share = shares[row, column]
+        axes.text(
+            column,
+            row,
+            f"{table[row, column]:.0f}\n{100 * share:.1f}%",
+            ha="center",
+            va="center",
+            fontsize=_FONT_SIZE - 1,
+            color="white" if share > 0.6 else "black",
+        )
+    save_figure(figure, path)
+
+
 def _figure(
     source: list[str], target: list[str], weights: np.ndarray, fonts: list[str]
 ) -> Figure:

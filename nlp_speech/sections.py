@@ -20,13 +20,10 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
-class TokenizerSection(Section):
+class VocabularySection(Section):
     """The SentencePiece vocabulary, trained from the training files."""
 
     vocabulary_size: int = Field(default=6000, ge=16, description="number of pieces")
-    shared: bool = Field(
-        default=True, description="one vocabulary for source and target"
-    )
     model_type: Literal["unigram"] = Field(
         default="unigram", description="the only one that is right inside the graph"
     )
@@ -43,6 +40,27 @@ class TokenizerSection(Section):
         default=0.2,
         gt=0.0,
         description="smoothing of subword sampling in training; small is wilder",
+    )
+
+
+class TextTokenizerSection(VocabularySection):
+    """The vocabulary of a task that reads texts one by one."""
+
+    sample: bool = Field(
+        default=True, description="train on sampled segmentations of the text"
+    )
+    learned_from: int = Field(
+        default=10_000_000,
+        ge=1,
+        description="characters of training text that it is learned from, at most",
+    )
+
+
+class TokenizerSection(VocabularySection):
+    """The vocabulary of a task that turns texts into texts."""
+
+    shared: bool = Field(
+        default=True, description="one vocabulary for source and target"
     )
     sample_source: bool = Field(
         default=True, description="train on sampled segmentations of the source"

@@ -40,18 +40,23 @@ class Shape:
 
 
 def fit_shapes(
-    source_lengths: np.ndarray, target_lengths: np.ndarray, section: BatchSection
+    source_lengths: np.ndarray,
+    target_lengths: np.ndarray,
+    section: BatchSection,
+    multiple: int = 1,
 ) -> tuple[Shape, ...]:
     """Chooses the shapes of batches that waste the least on these lengths.
 
     Splits the plane of source and target lengths again and again where that saves most
     padding. The last shape takes whatever `section.max_length` allows, so the shapes
-    serve other segmentations of the same text too.
+    serve other segmentations of the same text too. Examples with one sequence are pairs
+    of equal lengths.
 
     Args:
         source_lengths: of each example, eos included, [examples].
         target_lengths: the same for the target.
         section: the token budget, the longest length, the number of shapes.
+        multiple: lengths above it are rounded up to a multiple of it.
 
     Returns:
         At most `section.buckets` shapes, from cheap to expensive.
@@ -63,6 +68,7 @@ def fit_shapes(
     corners = {(limit, limit)}
     if len(cells) and section.buckets > 1:
         corners |= _corners(cells, counts, section)
+    corners = {(_rounded(s, multiple), _rounded(t, multiple)) for s, t in corners}
     shapes = [Shape(_rows(t, section.tokens), s, t) for s, t in corners]
     return tuple(sorted(shapes, key=lambda s: (s.cost, s.target_length)))
 
@@ -145,6 +151,10 @@ def _cut(examples: np.ndarray, shape: Shape, random: np.random.Generator) -> np.
 
 def _rows(target_length: int, tokens: int) -> int:
     return max(1, tokens // target_length)
+
+
+def _rounded(length: int, multiple: int) -> int:
+    return length if length <= multiple else -(-length // multiple) * multiple
 
 
 def _corners(

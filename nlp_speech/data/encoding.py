@@ -54,6 +54,39 @@ class FlatIds:
         return self.ids[self.offsets[number] : self.offsets[number + 1]]
 
 
+class TextEncoder:
+    """Encodes texts for an epoch, eos included.
+
+    Args:
+        texts: one a sequence.
+        tokenizer: of these texts.
+        alpha: smoothing of subword sampling, or None for the likeliest pieces always.
+        seed: of the run, and what tells this encoder from others of the run.
+    """
+
+    def __init__(
+        self,
+        texts: Sequence[str],
+        tokenizer: Tokenizer,
+        alpha: float | None,
+        seed: tuple[int, int],
+    ) -> None:
+        self._seed = seed
+        self._sampler = None
+        self._fixed = FlatIds.of([])
+        if alpha is None:
+            self._fixed = FlatIds.of(tokenizer.encode(texts), end=EOS)
+        else:
+            self._sampler = SubwordSampler(tokenizer, texts, alpha, EOS)
+
+    def __call__(self, epoch: int) -> FlatIds:
+        """The ids of the texts; the same for the same epoch, counted from 0."""
+        if self._sampler is None:
+            return self._fixed
+        run, number = self._seed
+        return FlatIds(*self._sampler((run, epoch, number)))
+
+
 class PairEncoder:
     """Encodes a parallel corpus for an epoch, eos included.
 
@@ -75,23 +108,18 @@ class PairEncoder:
         seed: int,
         training: bool,
     ) -> None:
-        self._seed = seed
         sampled = (section.sample_source, section.sample_target)
-        self._sides: list[SubwordSampler | FlatIds] = []
-        for side, tokenizer in enumerate((source, target)):
-            texts = [pair[side] for pair in pairs]
-            if training and sampled[side]:
-                alpha = section.sampling_alpha
-                self._sides.append(SubwordSampler(tokenizer, texts, alpha, EOS))
-            else:
-                self._sides.append(FlatIds.of(tokenizer.encode(texts), end=EOS))
+        self._sides = [
+            TextEncoder(
+                [pair[side] for pair in pairs],
+                tokenizer,
+                section.sampling_alpha if training and sampled[side] else None,
+                (seed, side),
+            )
+            for side, tokenizer in enumerate((source, target))
+        ]
 
     def __call__(self, epoch: int) -> tuple[FlatIds, FlatIds]:
         """The ids of source and target; the same for the same epoch, counted from 0."""
-        return self._side(0, epoch), self._side(1, epoch)
-
-    def _side(self, number: int, epoch: int) -> FlatIds:
-        side = self._sides[number]
-        if isinstance(side, FlatIds):
-            return side
-        return FlatIds(*side((self._seed, epoch, number)))
+        source, target = self._sides
+        return source(epoch), target(epoch)

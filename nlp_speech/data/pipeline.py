@@ -1,8 +1,8 @@
-"""Padded batches of pairs as a `tf.data.Dataset`, gathered in the graph."""
+"""Padded batches as a `tf.data.Dataset`, gathered in the graph."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -20,46 +20,57 @@ Batch = dict[str, tf.Tensor]
 
 @dataclass(frozen=True)
 class _Epoch:
-    source: FlatIds
-    target: FlatIds
+    sides: Mapping[str, FlatIds]
     plan: EpochPlan
 
 
-class PairBatches:
+class Batches:
     """The examples of a split as padded batches; a `contract.TrainingData`.
 
-    A batch is a dict: `source` int32 [rows, source steps] (pieces and eos),
-    `source_lengths` int32 [rows], `target` int32 [rows, target steps] (pieces and eos),
-    `target_lengths` int32 [rows]. Padding is 0; rows that fill up a batch are all
-    padding and have length 0. Every epoch uses the same few shapes.
+    An example has one or two sequences, its sides, and may have further numbers. A
+    batch is a dict: for each side ``<side>`` int32 [rows, steps] and ``<side>_lengths``
+    int32 [rows], for each further column its values [rows]. Padding is 0; rows that
+    fill up a batch are all padding, and have length 0 and 0 in every column. Every
+    epoch uses the same few shapes.
 
     Everything is decided by `encode`, `seed` and the epoch. Python works once an epoch,
     in a background thread and ahead of time; batches are gathered in the graph.
 
     Args:
-        encode: gives the ids of source and target for an epoch, eos included. It is
-            called from another thread, one call at a time.
-        section: token budget, longest pair, number of shapes.
+        encode: gives the ids of each side for an epoch, eos included. It is called from
+            another thread, one call at a time.
+        section: token budget, longest example, number of shapes.
         seed: of the shuffle.
+        columns: further numbers of each example, [examples] each.
+        multiple: batches longer than this are rounded up to a multiple of it.
 
     Attributes:
         shapes: the shapes of batches.
 
     Raises:
-        UserError: every pair is longer than `section.max_length`.
+        UserError: every example is longer than `section.max_length`.
     """
 
-    def __init__(self, encode: Encode, section: BatchSection, seed: int) -> None:
+    def __init__(
+        self,
+        encode: Callable[[int], Mapping[str, FlatIds]],
+        section: BatchSection,
+        seed: int,
+        columns: Mapping[str, np.ndarray] | None = None,
+        multiple: int = 1,
+    ) -> None:
         self._encode = encode
         self._seed = seed
+        self._columns = dict(columns or {})
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="next-epoch")
         self._epochs: dict[int, Future[_Epoch]] = {}
-        source, target = encode(0)
-        self.shapes = fit_shapes(source.lengths, target.lengths, section)
-        first = self._layout(0, source, target)
+        sides = encode(0)
+        self.shapes = fit_shapes(*_lengths(sides), section, multiple)
+        first = self._layout(0, sides)
         if not len(first.plan):
+            count = len(next(iter(sides.values())))
             raise UserError(
-                f"all {len(source)} training pairs are longer than "
+                f"all {count} training examples are longer than "
                 f"batch.max_length {section.max_length}; raise it"
             )
         self._epochs[0] = Future()
@@ -70,7 +81,7 @@ class PairBatches:
         return len(self._epoch(epoch).plan)
 
     def left_out(self, epoch: int) -> int:
-        """The pairs of an epoch that are longer than the longest shape."""
+        """The examples of an epoch that are longer than the longest shape."""
         return self._epoch(epoch).plan.left_out
 
     def dataset(self, epoch: int, start: int = 0) -> tf.data.Dataset:
@@ -86,15 +97,14 @@ class PairBatches:
         data = self._epoch(epoch)
         self._prepare(epoch + 1)
         with tf.device("CPU:0"):
-            gather = _gather(data)
+            gather = _gather(data, self._columns)
             numbers = tf.data.Dataset.range(start, len(data.plan))
             batches = numbers.map(gather, num_parallel_calls=tf.data.AUTOTUNE)
             return batches.prefetch(tf.data.AUTOTUNE)
 
-    def _layout(self, epoch: int, source: FlatIds, target: FlatIds) -> _Epoch:
-        lengths = source.lengths, target.lengths
-        plan = EpochPlan(*lengths, self.shapes, self._seed, epoch)
-        return _Epoch(source, target, plan)
+    def _layout(self, epoch: int, sides: Mapping[str, FlatIds]) -> _Epoch:
+        plan = EpochPlan(*_lengths(sides), self.shapes, self._seed, epoch)
+        return _Epoch(sides, plan)
 
     def _epoch(self, epoch: int) -> _Epoch:
         self._prepare(epoch)
@@ -105,35 +115,69 @@ class PairBatches:
         if epoch not in self._epochs:
             self._epochs = {n: e for n, e in self._epochs.items() if n == epoch - 1}
             self._epochs[epoch] = self._worker.submit(
-                lambda: self._layout(epoch, *self._encode(epoch))
+                lambda: self._layout(epoch, self._encode(epoch))
             )
 
 
-def _gather(data: _Epoch) -> Callable[[tf.Tensor], Batch]:
+class PairBatches(Batches):
+    """Batches of pairs: the sides are ``source`` and ``target``.
+
+    Args:
+        encode: gives the ids of source and target for an epoch, eos included.
+        section: token budget, longest pair, number of shapes.
+        seed: of the shuffle.
+    """
+
+    def __init__(self, encode: Encode, section: BatchSection, seed: int) -> None:
+        super().__init__(
+            lambda epoch: dict(zip(("source", "target"), encode(epoch), strict=True)),
+            section,
+            seed,
+        )
+
+
+def _lengths(sides: Mapping[str, FlatIds]) -> tuple[np.ndarray, np.ndarray]:
+    """The lengths of the first and the last side, which may be the same one."""
+    lengths = [side.lengths for side in sides.values()]
+    return lengths[0], lengths[-1]
+
+
+def _gather(
+    data: _Epoch, columns: Mapping[str, np.ndarray]
+) -> Callable[[tf.Tensor], Batch]:
     """A graph function from the number of a batch to the batch.
 
     The arrays become tensors here, and so inputs of the function, not constants in it.
     """
     examples = tf.constant(data.plan.examples)
     begins = tf.constant(data.plan.offsets)
-    sides = {
-        "source": (_tensors(data.source), [s.source_length for s in data.plan.shapes]),
-        "target": (_tensors(data.target), [s.target_length for s in data.plan.shapes]),
-    }
+    sides = {name: _tensors(flat) for name, flat in data.sides.items()}
+    first, last = next(iter(sides)), list(sides)[-1]
     steps = {
-        name: tf.constant(lengths, tf.int32) for name, (_, lengths) in sides.items()
+        first: tf.constant([s.source_length for s in data.plan.shapes], tf.int32),
+        last: tf.constant([s.target_length for s in data.plan.shapes], tf.int32),
     }
+    values = {name: tf.constant(column) for name, column in columns.items()}
 
     def gather(number: tf.Tensor) -> Batch:
         rows = examples[begins[number] : begins[number + 1]]
         batch: Batch = {}
-        for name, (tensors, _) in sides.items():
+        for name, tensors in sides.items():
             padded, lengths = _padded(*tensors, rows, steps[name][number])
             batch[name] = padded
             batch[f"{name}_lengths"] = lengths
+        for name, column in values.items():
+            batch[name] = _of_rows(column, rows)
         return batch
 
     return gather
+
+
+def _of_rows(column: tf.Tensor, rows: tf.Tensor) -> tf.Tensor:
+    """The values of a batch, [rows]; 0 in rows that fill up."""
+    real = tf.not_equal(rows, EMPTY_ROW)
+    values = tf.gather(column, tf.where(real, rows, 0))
+    return tf.where(real, values, tf.zeros_like(values))
 
 
 def _tensors(flat: FlatIds) -> tuple[tf.Tensor, tf.Tensor]:

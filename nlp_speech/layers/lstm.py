@@ -126,7 +126,7 @@ class LSTM(keras.layers.LSTM):
         Returns:
             The outputs [batch, time, units] and the state after the last step.
         """
-        weights = self._weights()
+        weights = self.cell_weights()
         h, c = state
         if not x.shape[1] or x.shape[1] > _UNROLLED:
             x = tf.transpose(x, [1, 0, 2])
@@ -140,7 +140,7 @@ class LSTM(keras.layers.LSTM):
         projected = tf.reshape(tf.matmul(flat, kernel) + bias, shape)
         outputs = []
         for now in range(x.shape[1]):
-            h, c, _ = recurrence.cell(projected[:, now], h, c, recurrent_kernel)
+            h, c = recurrence.cell(projected[:, now], h, c, recurrent_kernel)
             outputs.append(h)
         return tf.stack(outputs, axis=1), (h, c)
 

@@ -9,7 +9,7 @@ import tensorflow_text
 from sentencepiece import sentencepiece_model_pb2
 
 from nlp_speech.errors import UserError
-from nlp_speech.text.normalization import REPLACEMENT
+from nlp_speech.text.normalization import ENTITIES, REPLACEMENT, TAG
 from nlp_speech.text.tokenizer import BOS, EOS, PAD, UNK, UNKNOWN, Tokenizer
 
 
@@ -31,6 +31,21 @@ def normalize_graph(strings: tf.Tensor) -> tf.Tensor:
         replace_control_characters=False,
     )
     return tf.strings.regex_replace(valid, r"\x00", " ")
+
+
+def strip_tags_graph(strings: tf.Tensor) -> tf.Tensor:
+    """Does in a graph what `normalization.strip_tags` does.
+
+    Args:
+        strings: normalized UTF-8, of any shape.
+
+    Returns:
+        UTF-8 of the same shape.
+    """
+    strings = tf.strings.regex_replace(strings, TAG, " ")
+    for name, character in ENTITIES.items():
+        strings = tf.strings.regex_replace(strings, name, character)
+    return strings
 
 
 class GraphTokenizer(tf.Module):

@@ -7,6 +7,21 @@ import re
 REPLACEMENT = "\ufffd"
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
+TAG = r"<[A-Za-z/!][^<>]*>"
+"""A tag of HTML, a comment too; read alike by Python and by TensorFlow (RE2)."""
+
+ENTITIES = {
+    "&nbsp;": " ",
+    "&lt;": "<",
+    "&gt;": ">",
+    "&quot;": '"',
+    "&#39;": "'",
+    "&amp;": "&",
+}
+"""The usual named characters of HTML; the last must come last."""
+
+_TAG = re.compile(TAG)
+
 
 def normalize(text: str) -> str:
     r"""Makes any Python string one that every face of the tokenizer reads alike.
@@ -32,3 +47,20 @@ def normalize(text: str) -> str:
         A string that can be encoded as UTF-8 and holds no NUL.
     """
     return _SURROGATE.sub(REPLACEMENT, text).replace("\0", " ")
+
+
+def strip_tags(text: str) -> str:
+    """Takes HTML tags out of a text and puts the usual named characters in.
+
+    A tag becomes a space; "a < b" and "<3" are no tags.
+
+    Args:
+        text: a normalized string.
+
+    Returns:
+        The text that a reader would see, but for its layout.
+    """
+    text = _TAG.sub(" ", text)
+    for name, character in ENTITIES.items():
+        text = text.replace(name, character)
+    return text

@@ -20,7 +20,7 @@ import sentencepiece
 
 from nlp_speech.errors import UserError
 from nlp_speech.files import replacing
-from nlp_speech.sections import TokenizerSection
+from nlp_speech.sections import VocabularySection
 from nlp_speech.text.normalization import normalize
 
 PAD, UNK, BOS, EOS = 0, 1, 2, 3
@@ -173,7 +173,7 @@ class Tokenizer:
             raise UserError.at(path, None, str(error)) from error
 
 
-def train_tokenizer(texts: Iterable[str], section: TokenizerSection) -> Tokenizer:
+def train_tokenizer(texts: Iterable[str], section: VocabularySection) -> Tokenizer:
     """Learns a vocabulary, in memory.
 
     Args:
@@ -227,7 +227,7 @@ def train_tokenizer(texts: Iterable[str], section: TokenizerSection) -> Tokenize
     return Tokenizer(model.getvalue())
 
 
-def _explained(message: str, section: TokenizerSection) -> UserError:
+def _explained(message: str, section: VocabularySection) -> UserError:
     """Says in our words why SentencePiece could not train."""
     size = section.vocabulary_size
     if found := re.search(r"value <= (\d+)", message):

@@ -37,6 +37,7 @@ class Evaluator:
         self, task: Task, training_task: TrainingTask, config: Any, assets: Any
     ) -> None:
         self.task, self.assets = task, assets
+        self._training_task, self._config = training_task, config
         self.model: keras.Model = training_task.build(config, assets)
         self._validation = training_task.training_data(config, assets, "validation")
         self._loss = make_loss(training_task, config, self.model)
@@ -64,6 +65,12 @@ class Evaluator:
         )
         values, _ = self.task.score(results, self._references)
         return values
+
+    def finish(self) -> None:
+        """Lets the task learn what waits for the final weights, if it has any."""
+        finish = getattr(self._training_task, "finish", None)
+        if finish is not None:
+            finish(self._config, self.model, self._validation)
 
     def is_better(self, score: float, other: float) -> bool:
         """Whether one value of the watched metric is better than another."""

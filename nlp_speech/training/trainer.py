@@ -114,6 +114,7 @@ def _train(
         weights = directory / "weights.npz"
         if devices.chief:
             run.use_average()
+            run.evaluator.finish()
             save_weights(run.evaluator.model, weights)
     return weights
 

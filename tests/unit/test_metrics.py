@@ -147,3 +147,39 @@ def test_importing_it_imports_no_metric() -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == "False"
+
+
+LABELS = st.lists(st.sampled_from("abc"), min_size=1, max_size=30)
+
+
+@given(st.data(), LABELS)
+def test_accuracy_and_macro_f1_by_hand(data: st.DataObject, right: list[str]) -> None:
+    size = len(right)
+    found = data.draw(st.lists(st.sampled_from("abc"), min_size=size, max_size=size))
+    pairs = list(zip(found, right, strict=True))
+    hits = sum(a == b for a, b in pairs)
+    assert metrics.accuracy(found, right).value == pytest.approx(100 * hits / size)
+    scores = []
+    for label in {*found, *right}:
+        both = sum(a == b == label for a, b in pairs)
+        wrong = sum((a == label) != (b == label) for a, b in pairs)
+        scores.append(2 * both / (2 * both + wrong))
+    expected = 100 * sum(scores) / len(scores)
+    assert metrics.macro_f1(found, right).value == pytest.approx(expected)
+
+
+def test_calibration_error() -> None:
+    # Nine of ten at 0.9 and three of four at 0.75 are as right as they say.
+    said = [0.9] * 10 + [0.75] * 4
+    right = [True] * 9 + [False] + [True] * 3 + [False]
+    assert metrics.calibration_error(said, right).value == pytest.approx(0)
+    # All wrong at full confidence; at the edges nothing falls out.
+    assert metrics.calibration_error([1.0, 1.0], [False, False]).value == 1
+    assert metrics.calibration_error([0.0, 1.0], [False, True]).value == 0
+    # Errors of one bin make up for each other, those of two do not.
+    mixed = metrics.calibration_error([0.61, 0.65], [True, False])
+    assert mixed.value == pytest.approx(abs(0.61 + 0.65 - 1) / 2)
+    apart = metrics.calibration_error([0.2, 0.8], [True, False])
+    assert apart.value == pytest.approx((0.8 + 0.8) / 2)
+    with pytest.raises(UserError, match="nothing to score"):
+        metrics.calibration_error([], [])

@@ -129,3 +129,33 @@ def test_it_leaves_pyplot_and_its_window_alone(tmp_path: Path) -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )
     assert done.stdout.split() == ["False", "False"]
+
+
+def test_confusion_is_dark_where_answers_are(tmp_path: Path) -> None:
+    counts = np.array([[90, 5, 5], [30, 60, 10], [0, 0, 7]])
+    path = tmp_path / "c.png"
+    plots.draw_confusion(["negative", "neutral", "positive $"], counts, path)
+    got = 1 - picture(path).mean(-1)
+    # The three cells from top left to bottom right are the darkest ones.
+    side = round(0.75 * 120)
+    corner = got.shape[0] - round(0.15 * 120) - 3 * side
+    left = got.shape[1] - round(0.15 * 120) - 3 * side
+    cells = [
+        [
+            got[corner + r * side :, left + c * side :][5:20, 5:20].mean()
+            for c in range(3)
+        ]
+        for r in range(3)
+    ]
+    shares = counts / counts.sum(1, keepdims=True)
+    assert np.corrcoef(np.ravel(cells), shares.ravel())[0, 1] > 0.97
+
+
+def test_confusion_of_nothing(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="no answers to draw"):
+        plots.draw_confusion(["a", "b"], np.zeros((2, 2)), tmp_path / "c.png")
+    with pytest.raises(ValueError, match="2 classes need a square"):
+        plots.draw_confusion(["a", "b"], np.zeros((2, 3)), tmp_path / "c.png")
+    # A class that never was right has an empty row.
+    plots.draw_confusion(["a", "b"], [[0, 0], [1, 2]], tmp_path / "c.png")
+    assert (tmp_path / "c.png").is_file()

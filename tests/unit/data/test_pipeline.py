@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from nlp_speech.data.batching import EMPTY_ROW, EpochPlan
 from nlp_speech.data.encoding import FlatIds
-from nlp_speech.data.pipeline import PairBatches
+from nlp_speech.data.pipeline import Batches, PairBatches
 from nlp_speech.errors import UserError
 from nlp_speech.sections import BatchSection
 
@@ -155,6 +155,32 @@ def test_an_error_in_the_background_is_raised() -> None:
 def test_all_pairs_too_long() -> None:
     long = FlatIds.of([[5] * 30, [6] * 31])
     with pytest.raises(
-        UserError, match=r"all 2 training pairs are longer than batch\.max_length 20"
+        UserError, match=r"all 2 training examples are longer than batch\.max_length 20"
     ):
         PairBatches(lambda _: (long, long), SECTION, 1)
+
+
+def test_single_sequences_with_columns() -> None:
+    """Every example comes once an epoch, with its own numbers."""
+    flat, _ = encode(0)
+    values = np.arange(1, 212, dtype=np.float32)
+    data = Batches(lambda _: {"text": flat}, SECTION, 1, {"value": values}, multiple=8)
+    assert all(s.source_length == s.target_length for s in data.shapes)
+    assert all(s.source_length < 8 or s.source_length % 8 == 0 for s in data.shapes)
+    seen = []
+    dataset: Any = data.dataset(0)
+    for batch in dataset.as_numpy_iterator():
+        assert batch["value"].dtype == np.float32
+        assert batch["text"].size <= max(SECTION.tokens, batch["text"].shape[1])
+        rows = zip(*(batch[k] for k in ("text", "text_lengths", "value")), strict=True)
+        for ids, length, value in rows:
+            assert (value > 0) == (length > 0)
+            if length:
+                example = int(value) - 1
+                assert ids[:length].tolist() == flat[example].tolist()
+                assert not ids[length:].any()
+                seen.append(example)
+    # Those longer than the longest shape are told apart.
+    assert len(seen) == len(set(seen)) == 211 - data.left_out(0)
+    left = {n for n in range(211) if n not in seen}
+    assert all(len(flat[n]) > data.shapes[-1].source_length for n in left)

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from nlp_speech.errors import UserError
 from nlp_speech.sections import TokenizerSection
-from nlp_speech.text.graph import GraphTokenizer, normalize_graph
-from nlp_speech.text.normalization import normalize
+from nlp_speech.text.graph import GraphTokenizer, normalize_graph, strip_tags_graph
+from nlp_speech.text.normalization import normalize, strip_tags
 from nlp_speech.text.tokenizer import BOS, EOS, PAD, UNK, Tokenizer, train_tokenizer
 
 TEXTS = [
@@ -50,6 +50,16 @@ def test_normalizes_any_bytes_like_python(raw: list[bytes]) -> None:
     expected = [normalize(b.decode("utf-8", "replace")) for b in raw]
     found = normalize_graph(tf.constant(raw)).numpy()
     assert [b.decode("utf-8") for b in found] == expected
+
+
+MARKUP = ["<", ">", "/", "!", "b", "&", "amp;", "lt;", "nbsp;", "#39;", "é\n", " ", "3"]
+
+
+@settings(max_examples=200)
+@given(st.lists(st.lists(st.sampled_from(MARKUP)).map("".join), min_size=1))
+def test_takes_tags_out_like_python(texts: list[str]) -> None:
+    found = strip_tags_graph(tf.constant([t.encode() for t in texts])).numpy()
+    assert [b.decode("utf-8") for b in found] == [strip_tags(t) for t in texts]
 
 
 def test_encode_gives_int32_with_int32_splits(graph: GraphTokenizer) -> None:

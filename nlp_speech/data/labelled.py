@@ -1,0 +1,137 @@
+"""Texts with labels: read, checked, split, and cleared of what stands elsewhere."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from nlp_speech.data.tables import Row, read_table
+from nlp_speech.errors import UserError
+
+
+class Example(NamedTuple):
+    """A text and its label."""
+
+    text: str
+    label: str
+
+
+def read_examples(
+    path: Path,
+    text: str,
+    label: str,
+    names: Mapping[str, str] | None = None,
+    keep_blank: bool = False,
+) -> list[Example]:
+    """Reads the labelled texts of a table.
+
+    Args:
+        path: CSV, TSV or JSON lines; see `tables.read_table`.
+        text: the column of texts.
+        label: the column of labels.
+        names: what each value of that column means, or None: itself.
+        keep_blank: keep rows whose text is white space, as a test set needs.
+
+    Raises:
+        UserError: the table is bad, or a label is empty or not in `names`.
+    """
+    examples = [
+        Example(row.cells[0], _name(row, names))
+        for row in read_table(path, (text, label))
+        if keep_blank or row.cells[0].strip()
+    ]
+    if not examples:
+        raise UserError.at(
+            path, None, "no row has a text; give a table that holds texts"
+        )
+    return examples
+
+
+def _name(row: Row, names: Mapping[str, str] | None) -> str:
+    value = row.cells[1].strip()
+    if not value:
+        raise row.error("the label is empty; give the row one or delete it")
+    if names is None:
+        return value
+    if value not in names:
+        choices = ", ".join(map(repr, names))
+        raise row.error(
+            f"unknown label {value!r}; mend the row, or add it to data.labels, which "
+            f"has: {choices}"
+        )
+    return names[value]
+
+
+def classes_of(
+    examples: Sequence[Example], names: Mapping[str, str] | None
+) -> tuple[str, ...]:
+    """The classes: in the order of `names`, or sorted, numbers as numbers.
+
+    Raises:
+        UserError: there is only one, or one of `names` has no example.
+    """
+    counts = Counter(e.label for e in examples)
+    classes: tuple[str, ...]
+    if names is not None:
+        classes = tuple(dict.fromkeys(names.values()))
+        for name in classes:
+            if not counts[name]:
+                raise UserError(
+                    f"no training row has the label {name!r} of data.labels; add rows "
+                    "or take it out"
+                )
+    else:
+        numbers = all(re.fullmatch(r"-?\d+", label) for label in counts)
+        classes = tuple(sorted(counts, key=int if numbers else str))
+    if len(classes) < 2:
+        raise UserError(
+            f"all {len(examples)} training rows have the label {', '.join(classes)}; a "
+            "classifier needs two classes at least"
+        )
+    return classes
+
+
+def split_examples(
+    examples: Sequence[Example], share: float, seed: int
+) -> tuple[list[Example], list[Example]]:
+    """Takes a part of each class away, at random but the same for the same seed.
+
+    Equal texts stay together: what is like a text of the second part leaves the first.
+    A class with one example stays in the first part.
+
+    Args:
+        examples: of all classes.
+        share: of each class, for the second part; one example at least.
+        seed: of the draw.
+
+    Returns:
+        What is left, and what was taken, both in the order of `examples`.
+    """
+    random = np.random.default_rng([seed, len(examples)])
+    taken: set[int] = set()
+    for label in sorted({e.label for e in examples}):
+        rows = [n for n, e in enumerate(examples) if e.label == label]
+        count = min(max(1, round(share * len(rows))), len(rows) - 1)
+        taken.update(random.permutation(rows)[:count].tolist())
+    second = [examples[n] for n in sorted(taken)]
+    rest = [e for n, e in enumerate(examples) if n not in taken]
+    return without(rest, (e.text for e in second)), second
+
+
+def without(examples: Iterable[Example], texts: Iterable[str]) -> list[Example]:
+    """The examples whose text is none of `texts`, by letters and digits alone."""
+    known = {fingerprint(text) for text in texts}
+    return [e for e in examples if fingerprint(e.text) not in known]
+
+
+def fingerprint(text: str) -> str:
+    """What two texts share that differ in case, punctuation and spaces only.
+
+    A text without any letter or digit is its own fingerprint.
+    """
+    return " ".join(re.findall(r"\w+", text.casefold())) or text.strip()

@@ -1,0 +1,139 @@
+"""The splits of a sentiment experiment, without TensorFlow."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from nlp_speech.data.labelled import (
+    Example,
+    classes_of,
+    read_examples,
+    split_examples,
+    without,
+)
+from nlp_speech.data.paths import resolve
+from nlp_speech.errors import UserError
+from nlp_speech.tasks.sentiment.config import SentimentConfig, TableSection
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """What a model is trained on and chosen by.
+
+    Attributes:
+        train: the training examples.
+        validation: the validation examples.
+        classes: the names of the classes.
+        excluded: training rows left out because their text is in another split.
+        warnings: what the user should know, a sentence each.
+    """
+
+    train: list[Example]
+    validation: list[Example]
+    classes: tuple[str, ...]
+    excluded: int
+    warnings: list[str] = field(default_factory=list)
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """The training examples of each class."""
+        found = Counter(e.label for e in self.train)
+        return {name: found[name] for name in self.classes}
+
+
+def read_corpus(config: SentimentConfig) -> Corpus:
+    """Reads, checks and splits the training data.
+
+    Raises:
+        UserError: a file is bad, or there are not two classes.
+    """
+    data = config.data
+    rows = [e for part in data.train for e in _read(config, part)]
+    kept = without(rows, _texts_of(config, data.exclude_splits))
+    excluded = len(rows) - len(kept)
+    if not kept:
+        raise UserError(
+            "data.exclude_splits leaves no training row; give training texts of their "
+            "own"
+        )
+    classes = classes_of(kept, data.labels)
+    if data.validation is None:
+        train, validation = split_examples(kept, data.validation_share, config.seed)
+        excluded += len(kept) - len(train) - len(validation)
+    else:
+        train = kept
+        validation = _read(config, data.validation, keep_blank=True)
+        _check_labels(validation, classes, data.validation)
+    if not validation:
+        raise UserError(
+            "every class has one example, so that none is left for validation; add "
+            "examples or give data.validation"
+        )
+    corpus = Corpus(train, validation, classes, excluded)
+    corpus.warnings.extend(_warnings(corpus))
+    return corpus
+
+
+def read_split(
+    config: SentimentConfig, split: str, files: Sequence[Path] = ()
+) -> list[Example]:
+    """Reads a split, or the given files instead.
+
+    Raises:
+        UserError: there is no such split, or its file is bad.
+    """
+    data = config.data
+    if files:
+        like = data.validation or data.train[0]
+        parts = [like.model_copy(update={"file": str(f.resolve())}) for f in files]
+        return [e for part in parts for e in _read(config, part, keep_blank=True)]
+    if split in ("train", "validation"):
+        corpus = read_corpus(config)
+        return corpus.train if split == "train" else corpus.validation
+    if split not in data.test:
+        choices = ", ".join(("train", "validation", *data.test))
+        raise UserError(f"there is no split {split!r}; choose one of: {choices}")
+    return _read(config, data.test[split], keep_blank=True)
+
+
+def _read(
+    config: SentimentConfig, part: TableSection, keep_blank: bool = False
+) -> list[Example]:
+    return read_examples(
+        resolve(part.file), part.text, part.label, config.data.labels, keep_blank
+    )
+
+
+def _texts_of(config: SentimentConfig, splits: Sequence[str]) -> list[str]:
+    data = config.data
+    tables = {"validation": data.validation, **data.test}
+    parts = [tables[name] for name in splits]
+    return [
+        e.text for part in parts if part for e in _read(config, part, keep_blank=True)
+    ]
+
+
+def _check_labels(
+    examples: Sequence[Example], classes: Sequence[str], part: TableSection
+) -> None:
+    for example in examples:
+        if example.label not in classes:
+            raise UserError.at(
+                resolve(part.file),
+                None,
+                f"the label {example.label!r} is in no training row; the classes are: "
+                f"{', '.join(classes)}",
+            )
+
+
+def _warnings(corpus: Corpus) -> list[str]:
+    measured = {e.label for e in corpus.validation}
+    return [
+        f"class {name!r} has {count} training example{'s' * (count != 1)} and none for "
+        "validation: how well it is found cannot be measured"
+        for name, count in corpus.counts.items()
+        if name not in measured
+    ]

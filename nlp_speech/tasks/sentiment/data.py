@@ -1,0 +1,126 @@
+"""Sentiment data: a vocabulary from the training text, batches from all text."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from nlp_speech.data.encoding import TextEncoder
+from nlp_speech.data.pipeline import Batches
+from nlp_speech.errors import UserError
+from nlp_speech.files import write_text
+from nlp_speech.tasks.sentiment import LABELS_FILE, TOKENIZER_FILE, Assets, clean
+from nlp_speech.tasks.sentiment.config import SentimentConfig
+from nlp_speech.tasks.sentiment.corpus import Corpus, read_corpus
+from nlp_speech.text.tokenizer import train_tokenizer
+
+_log = logging.getLogger(__name__)
+
+
+def prepare(config: SentimentConfig, directory: Path) -> None:
+    """Learns vocabulary and classes from the training text; writes to `directory`.
+
+    The counts of what was read and left out go to ``data.json`` and the log.
+    """
+    corpus = read_corpus(config)
+    directory.mkdir(parents=True, exist_ok=True)
+    texts = [clean(e.text) for e in corpus.train]
+    some = list(_spread(texts, config.tokenizer.learned_from, config.seed))
+    train_tokenizer(some, config.tokenizer).save(directory / TOKENIZER_FILE)
+    write_text(directory / LABELS_FILE, json.dumps(corpus.counts, ensure_ascii=False))
+    report = {
+        "train": len(corpus.train),
+        "validation": len(corpus.validation),
+        "excluded": corpus.excluded,
+        "classes": corpus.counts,
+    }
+    write_text(directory / "data.json", json.dumps(report, indent=1))
+    _tell(corpus)
+
+
+def training_data(config: SentimentConfig, assets: Assets, split: str) -> Batches:
+    """The batches of the split ``train`` (sampled pieces) or ``validation``.
+
+    Besides ``text`` and ``text_lengths`` a batch has the number of each text's class,
+    ``labels`` int32 [rows], and what it counts in the loss, ``weights`` float32 [rows].
+    """
+    training = split == "train"
+    corpus = read_corpus(config)
+    examples = corpus.train if training else corpus.validation
+    # A text without anything to read teaches nothing.
+    examples = [e for e in examples if e.text.strip()]
+    if not examples:
+        raise UserError(f"no text of the {split} split holds anything to read")
+    section = config.tokenizer
+    encoder = TextEncoder(
+        [clean(e.text) for e in examples],
+        assets.tokenizer,
+        section.sampling_alpha if training and section.sample else None,
+        (config.seed, 0),
+    )
+    numbers = {name: n for n, name in enumerate(assets.labels)}
+    labels = np.array([numbers[e.label] for e in examples], np.int32)
+    weights = class_weights(config, assets)
+    return Batches(
+        lambda epoch: {"text": encoder(epoch)},
+        config.batch,
+        config.seed,
+        {"labels": labels, "weights": weights[labels]},
+        multiple=config.model.window,
+    )
+
+
+def class_weights(config: SentimentConfig, assets: Assets) -> np.ndarray:
+    """What an example of each class counts in the loss, float32 [classes].
+
+    Raises:
+        UserError: the config gives weights, but not one above 0 for each class.
+    """
+    given = config.data.class_weights
+    if given is None:
+        return np.ones(len(assets.labels), np.float32)
+    if given == "balanced":
+        return np.array(
+            [1 / (s * len(assets.shares)) for s in assets.shares], np.float32
+        )
+    assert isinstance(given, dict)
+    if set(given) != set(assets.labels) or min(given.values()) <= 0:
+        raise UserError(
+            "data.class_weights: give each class a number above 0; the classes are: "
+            f"{', '.join(assets.labels)}"
+        )
+    return np.array([given[name] for name in assets.labels], np.float32)
+
+
+def _spread(texts: Sequence[str], characters: int, seed: int) -> Iterator[str]:
+    """Texts from all over the corpus, up to a number of characters."""
+    if sum(map(len, texts)) <= characters:
+        yield from texts
+        return
+    order: list[int] = np.random.default_rng(seed).permutation(len(texts)).tolist()
+    for n in order:
+        if characters <= 0:
+            return
+        yield texts[n]
+        characters -= len(texts[n])
+
+
+def _tell(corpus: Corpus) -> None:
+    counts = ", ".join(f"{name} {count}" for name, count in corpus.counts.items())
+    _log.info(
+        "%d training texts (%s), %d for validation",
+        len(corpus.train),
+        counts,
+        len(corpus.validation),
+    )
+    if corpus.excluded:
+        _log.info(
+            "%d training texts were left out: they stand in another split",
+            corpus.excluded,
+        )
+    for warning in corpus.warnings:
+        _log.warning("warning: %s", warning)
