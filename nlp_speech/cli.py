@@ -178,6 +178,43 @@ def predict(
 
 
 @app.command()
+def stream(
+    bundle: BundlePath,
+    source: Annotated[
+        str, typer.Argument(help="a sound file, - for standard input, or mic")
+    ] = "-",
+    runtime: Runtime = "tflite",
+    variant: Variant = "dynamic",
+    threads: Threads = 1,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="a JSON object a line")
+    ] = False,
+) -> None:
+    """Recognize sound while it comes in: partial results, finals with their times.
+
+    Standard input is a 16-bit WAV file, or bare 16-bit samples of one channel at the
+    model's rate.
+    """
+    from nlp_speech.audio.live import live_blocks
+    from nlp_speech.tasks.speech_recognition.streaming import StreamingRecognizer
+
+    model = _load(bundle, runtime, variant, threads)
+    if model.task.NAME != "speech_recognition":
+        raise UserError(f"{bundle}: its task is {model.task.NAME}, which hears nothing")
+    recognizer = StreamingRecognizer(model)
+    config, shown = model.config, ""
+    for block in live_blocks(source, config.frontend.sample_rate, config.chunk_samples):
+        for segment in recognizer.accept(block):
+            _print_segment(segment, as_json)
+        partial = recognizer.partial()
+        if partial.text != shown and partial.text:
+            _print_segment(partial, as_json)
+        shown = partial.text
+    for segment in recognizer.finish():
+        _print_segment(segment, as_json)
+
+
+@app.command()
 def verify(bundle: BundlePath, data: DataFiles = None, limit: Limit = None) -> None:
     """Check that Keras, SavedModel and TFLite say the same; exit 1 if not."""
     _load_tensorflow()
@@ -320,6 +357,16 @@ def _print(text: str, result: Any, as_json: bool, n_best: int) -> None:
             typer.echo(f"{hypothesis.score:8.4f}\t{hypothesis.text}")
     else:
         typer.echo(result.as_text())
+
+
+def _print_segment(segment: Any, as_json: bool) -> None:
+    """A final with its times on standard output; a partial with dots for its end."""
+    if as_json:
+        print(json.dumps(segment.as_dict(), ensure_ascii=False), flush=True)
+    elif segment.final:
+        print(f"{segment.start:8.2f} {segment.end:8.2f}  {segment.text}", flush=True)
+    else:
+        print(f"{segment.start:8.2f}      ...  {segment.text}", flush=True)
 
 
 def _draw(model: Model, inputs: list[str], path: Path) -> None:
