@@ -54,9 +54,9 @@ class Statistics:
             UserError: the file is missing or damaged.
         """
         try:
-            with np.load(path, allow_pickle=False) as data:
+            with path.open("rb") as file, np.load(file, allow_pickle=False) as data:
                 return cls(data["mean"], data["deviation"])
-        except (OSError, ValueError, KeyError, EOFError) as error:
+        except Exception as error:  # zipfile, zlib and NumPy each have their own
             raise UserError.at(
                 path, None, "the statistics of the features cannot be read; train again"
             ) from error

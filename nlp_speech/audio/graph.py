@@ -34,8 +34,8 @@ class FrontEndState(NamedTuple):
 class GraphFrontEnd:
     """Runs a front end on a batch, whole or chunk by chunk.
 
-    Equal to `features.Reference` to 1e-3 in units of normalized features. Chunk by chunk
-    equal to the whole: log-mel bands bit for bit on a CPU, cepstra to 1e-4.
+    Equal to `features.Reference` to 1e-3 in units of normalized features. Chunk by
+    chunk equal to the whole: log-mel bands bit for bit on a CPU, cepstra to 1e-4.
 
     Args:
         front_end: its constants.

@@ -191,18 +191,19 @@ def frame_file(path: Path) -> FrameFile:
 @lru_cache(maxsize=8)
 def _frame_file(path: Path, stamp: int) -> FrameFile:
     try:
-        with np.load(path, allow_pickle=False) as data:
-            frames, lengths = data["frames"], data["lengths"]
-            texts = tuple(str(t) for t in data["transcript"])
-            names = tuple(str(n) for n in data["utt"])
-    except KeyError as error:
-        raise UserError.at(
-            path, None, f"the file has no array {error.args[0]!r}; add it"
-        ) from error
+        # Opened here: NumPy leaves a damaged file open.
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as data:
+            arrays = {name: data[name] for name in data.files}
     except Exception as error:  # zipfile, zlib and NumPy each have their own
         raise UserError.at(
             path, None, "this is no .npz file of features, or it is damaged"
         ) from error
+    for name in ("frames", "lengths", "transcript", "utt"):
+        if name not in arrays:
+            raise UserError.at(path, None, f"the file has no array {name!r}; add it")
+    frames, lengths = arrays["frames"], arrays["lengths"]
+    texts = tuple(str(t) for t in arrays["transcript"])
+    names = tuple(str(n) for n in arrays["utt"])
     begins = np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])
     if (
         frames.ndim != 2

@@ -198,7 +198,10 @@ class SoundBatches:
         for n in np.flatnonzero(numbers != EMPTY_ROW):
             example = int(numbers[n])
             # Samples after the last whole frame have no place.
-            row, labels = self._read(data, example)[:size], data.examples.labels[example]
+            row, labels = (
+                self._read(data, example)[:size],
+                data.examples.labels[example],
+            )
             sound[n, : len(row)] = row
             target[n, : len(labels)] = labels
             lengths[n], target_lengths[n] = len(row), len(labels)
