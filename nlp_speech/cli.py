@@ -55,6 +55,24 @@ def new(
 
 
 @app.command()
+def check(
+    config: Annotated[Path, typer.Argument(metavar="CONFIG", show_default=False)],
+    overrides: Annotated[
+        list[str] | None, typer.Option("--set", help="a.b=value, in YAML")
+    ] = None,
+) -> None:
+    """Look at the data of a config before training on them; exit 1 on errors."""
+    from nlp_speech.check import look_at
+    from nlp_speech.config import read_config
+
+    report = look_at(read_config(config, overrides or []))
+    for line in report.lines():
+        typer.echo(line)
+    if report.errors:
+        raise UserError(f"{config}: {report.summary()}; mend the data")
+
+
+@app.command()
 def train(
     config: Annotated[Path, typer.Argument(metavar="CONFIG", show_default=False)],
     overrides: Annotated[

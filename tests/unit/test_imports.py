@@ -36,6 +36,7 @@ ALLOWED = {
     "data": BOTTOM | {"contract", "text", "audio"},
     "config": BOTTOM | {"contract", "yaml_nodes"},
     "bundle": BOTTOM | {"contract", "config"},
+    "check": BOTTOM | {"contract"},
     "starter": BOTTOM | {"contract", "config"},
     "tasks": LIGHT | KERNEL,
     "runtime": LIGHT,
@@ -51,6 +52,7 @@ TOP = {"cli", "demo", "__init__", "__main__"}
 
 LIGHT_FILES = (
     "__init__.py",
+    "check.py",
     "cli.py",
     "config.py",
     "contract.py",

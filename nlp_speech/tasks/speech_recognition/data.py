@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Sequence
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +31,7 @@ from nlp_speech.tasks.speech_recognition import (
     Assets,
     utterances,
 )
+from nlp_speech.tasks.speech_recognition.alignment import steps_needed
 from nlp_speech.tasks.speech_recognition.config import (
     SpeechRecognitionConfig,
     SplitSection,
@@ -222,12 +222,6 @@ class _Epochs:
         fastest *= (self._config.augmentation.tempo or (1, 1))[1]
         frames = int(self._sounds.frames(utterance) / fastest)
         return steps_needed(ids) <= frames // self._config.model.subsampling
-
-
-def steps_needed(labels: Sequence[int]) -> int:
-    """The steps that an alignment of labels needs at least."""
-    repeats = sum(a == b for a, b in pairwise(labels))
-    return len(labels) + repeats
 
 
 def _statistics(
