@@ -54,14 +54,17 @@ def _standard_input(
     if head == b"RIFF":
         yield from _pieces(_wav(_Rest(head, file), sample_rate, size), size)
         return
-    rest = head
-    while data := file.read(2 * size):
-        data = rest + data
-        even = len(data) // 2 * 2
-        yield _floats(data[:even])
-        rest = data[even:]
-    if len(rest) >= 2:
-        yield _floats(rest[: len(rest) // 2 * 2])
+    yield from _pieces(_bare(_Rest(head, file), 2 * size), size)
+
+
+def _bare(file: Any, size: int) -> Iterator[np.ndarray]:
+    """Samples without a header, read `size` bytes at a time."""
+    half = b""
+    while data := file.read(size):
+        data = half + data
+        whole = len(data) // 2 * 2
+        yield _floats(data[:whole])
+        half = data[whole:]
 
 
 class _Rest:
