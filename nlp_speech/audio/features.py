@@ -187,8 +187,8 @@ def statistics_of(features: list[np.ndarray]) -> Statistics:
     count = sum(len(f) for f in features)
     if not count:
         raise UserError("the training set has no frame of sound; give longer sounds")
-    mean = sum(f.sum(0, dtype=np.float64) for f in features) / count
-    square = sum(((f - mean) ** 2).sum(0) for f in features) / count
+    mean = np.sum([f.sum(0, dtype=np.float64) for f in features], axis=0) / count
+    square = np.sum([((f - mean) ** 2).sum(0) for f in features], axis=0) / count
     deviation = np.sqrt(square + VARIANCE_FLOOR)
     return Statistics(mean.astype(np.float32), deviation.astype(np.float32))
 

@@ -139,7 +139,7 @@ class GraphFrontEnd:
         samples = samples[:, : hops * section.hop_length]
         blocks = tf.reshape(samples, [batch, hops, section.hop_length])
         near = [blocks[:, n : n + count] for n in range(reach)]
-        frames = tf.concat(near, axis=-1)[..., -section.window_length :]
+        frames = tf.concat(near, axis=-1)[:, :, -section.window_length :]
         # Padded here, because the transform pads nothing where there is no frame.
         after = section.n_fft - section.window_length
         frames = tf.pad(frames * self.front_end.window, [[0, 0], [0, 0], [0, after]])

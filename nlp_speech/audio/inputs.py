@@ -71,7 +71,7 @@ def join_parts(parts: Sequence[Path | float]) -> str:
     """The input that consists of these files and seconds of silence."""
     if len(parts) == 1 and isinstance(parts[0], Path):
         return str(parts[0])
-    return json.dumps([p if isinstance(p, float) else str(p) for p in parts])
+    return json.dumps([str(p) if isinstance(p, Path) else p for p in parts])
 
 
 def read_sound(
@@ -102,10 +102,10 @@ def read_sound(
         return read_samples(parts[0], sample_rate, max_seconds)
     found = [np.zeros(0, np.float32)]
     for part in parts:
-        if isinstance(part, float):
-            found.append(np.zeros(round(part * sample_rate), np.float32))
-        else:
+        if isinstance(part, Path):
             found.append(read(part) if read else read_samples(part, sample_rate))
+        else:
+            found.append(np.zeros(round(part * sample_rate), np.float32))
     return np.concatenate(found)[:limit]
 
 
