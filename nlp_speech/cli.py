@@ -378,13 +378,8 @@ def _print(text: str, result: Any, as_json: bool, n_best: int) -> None:
 
 
 def _print_segment(segment: Any, as_json: bool) -> None:
-    """A final with its times on standard output; a partial with dots for its end."""
-    if as_json:
-        print(json.dumps(segment.as_dict(), ensure_ascii=False), flush=True)
-    elif segment.final:
-        print(f"{segment.start:8.2f} {segment.end:8.2f}  {segment.text}", flush=True)
-    else:
-        print(f"{segment.start:8.2f}      ...  {segment.text}", flush=True)
+    text = json.dumps(segment.as_dict(), ensure_ascii=False) if as_json else None
+    print(text or segment.as_text(), flush=True)
 
 
 def _draw(model: Model, inputs: list[str], path: Path) -> None:

@@ -51,6 +51,11 @@ class Segment:
             "final": self.final,
         }
 
+    def as_text(self) -> str:
+        """The segment as one line: its start, its end or dots, and the text."""
+        end = f"{self.end:8.2f}" if self.final else f"{'...':>8}"
+        return f"{self.start:8.2f} {end}  {self.text}"
+
 
 class StreamingRecognizer:
     """Recognizes one stream; any number of them may share a model.
