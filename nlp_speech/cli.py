@@ -55,6 +55,24 @@ def new(
 
 
 @app.command()
+def check(
+    config: Annotated[Path, typer.Argument(metavar="CONFIG", show_default=False)],
+    overrides: Annotated[
+        list[str] | None, typer.Option("--set", help="a.b=value, in YAML")
+    ] = None,
+) -> None:
+    """Look at the data of a config before training on them; exit 1 on errors."""
+    from nlp_speech.check import look_at
+    from nlp_speech.config import read_config
+
+    report = look_at(read_config(config, overrides or []))
+    for line in report.lines():
+        typer.echo(line)
+    if report.errors:
+        raise UserError(f"{config}: {report.summary()}; mend the data")
+
+
+@app.command()
 def train(
     config: Annotated[Path, typer.Argument(metavar="CONFIG", show_default=False)],
     overrides: Annotated[
@@ -238,6 +256,43 @@ def predict(
 
 
 @app.command()
+def stream(
+    bundle: BundlePath,
+    source: Annotated[
+        str, typer.Argument(help="a sound file, - for standard input, or mic")
+    ] = "-",
+    runtime: Runtime = "tflite",
+    variant: Variant = "dynamic",
+    threads: Threads = 1,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="a JSON object a line")
+    ] = False,
+) -> None:
+    """Recognize sound while it comes in: partial results, finals with their times.
+
+    Standard input is a 16-bit WAV file, or bare 16-bit samples of one channel at the
+    model's rate.
+    """
+    from nlp_speech.audio.live import live_blocks
+    from nlp_speech.tasks.speech_recognition.streaming import StreamingRecognizer
+
+    model = _load(bundle, runtime, variant, threads)
+    if model.task.NAME != "speech_recognition":
+        raise UserError(f"{bundle}: its task is {model.task.NAME}, which hears nothing")
+    recognizer = StreamingRecognizer(model)
+    config, shown = model.config, ""
+    for block in live_blocks(source, config.frontend.sample_rate, config.chunk_samples):
+        for segment in recognizer.accept(block):
+            _print_segment(segment, as_json)
+        partial = recognizer.partial()
+        if partial.text != shown and partial.text:
+            _print_segment(partial, as_json)
+        shown = partial.text
+    for segment in recognizer.finish():
+        _print_segment(segment, as_json)
+
+
+@app.command()
 def verify(bundle: BundlePath, data: DataFiles = None, limit: Limit = None) -> None:
     """Check that Keras, SavedModel and TFLite say the same; exit 1 if not."""
     _load_tensorflow()
@@ -384,6 +439,11 @@ def _print(text: str, result: Any, as_json: bool, n_best: int) -> None:
             typer.echo(f"{hypothesis.score:8.4f}\t{hypothesis.text}")
     else:
         typer.echo(result.as_text())
+
+
+def _print_segment(segment: Any, as_json: bool) -> None:
+    text = json.dumps(segment.as_dict(), ensure_ascii=False) if as_json else None
+    print(text or segment.as_text(), flush=True)
 
 
 def _draw(model: Model, inputs: list[str], path: Path) -> None:

@@ -59,6 +59,28 @@ class Predictor(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class Finding:
+    """Something that a look at the data found.
+
+    A task that looks has a module ``check`` with ``findings(config)``, which gives
+    these; it imports no TensorFlow.
+
+    Attributes:
+        split: where, such as ``train``.
+        problem: what it is, in a few words that follow a number.
+        count: how often.
+        examples: a few of the places, or what is wrong there.
+        is_error: whether training on it would go wrong; else it is worth a look.
+    """
+
+    split: str
+    problem: str
+    count: int
+    examples: tuple[str, ...] = ()
+    is_error: bool = False
+
+
 class Result(Protocol):
     """What a task answers to one input."""
 

@@ -54,9 +54,9 @@ class Statistics:
             UserError: the file is missing or damaged.
         """
         try:
-            with np.load(path, allow_pickle=False) as data:
+            with path.open("rb") as file, np.load(file, allow_pickle=False) as data:
                 return cls(data["mean"], data["deviation"])
-        except (OSError, ValueError, KeyError, EOFError) as error:
+        except Exception as error:  # zipfile, zlib and NumPy each have their own
             raise UserError.at(
                 path, None, "the statistics of the features cannot be read; train again"
             ) from error
@@ -187,8 +187,8 @@ def statistics_of(features: list[np.ndarray]) -> Statistics:
     count = sum(len(f) for f in features)
     if not count:
         raise UserError("the training set has no frame of sound; give longer sounds")
-    mean = sum(f.sum(0, dtype=np.float64) for f in features) / count
-    square = sum(((f - mean) ** 2).sum(0) for f in features) / count
+    mean = np.sum([f.sum(0, dtype=np.float64) for f in features], axis=0) / count
+    square = np.sum([((f - mean) ** 2).sum(0) for f in features], axis=0) / count
     deviation = np.sqrt(square + VARIANCE_FLOOR)
     return Statistics(mean.astype(np.float32), deviation.astype(np.float32))
 

@@ -34,8 +34,8 @@ class FrontEndState(NamedTuple):
 class GraphFrontEnd:
     """Runs a front end on a batch, whole or chunk by chunk.
 
-    Equal to `features.Reference` to 1e-3 in units of normalized features. Chunk by chunk
-    equal to the whole: log-mel bands bit for bit on a CPU, cepstra to 1e-4.
+    Equal to `features.Reference` to 1e-3 in units of normalized features. Chunk by
+    chunk equal to the whole: log-mel bands bit for bit on a CPU, cepstra to 1e-4.
 
     Args:
         front_end: its constants.
@@ -139,7 +139,7 @@ class GraphFrontEnd:
         samples = samples[:, : hops * section.hop_length]
         blocks = tf.reshape(samples, [batch, hops, section.hop_length])
         near = [blocks[:, n : n + count] for n in range(reach)]
-        frames = tf.concat(near, axis=-1)[..., -section.window_length :]
+        frames = tf.concat(near, axis=-1)[:, :, -section.window_length :]
         # Padded here, because the transform pads nothing where there is no frame.
         after = section.n_fft - section.window_length
         frames = tf.pad(frames * self.front_end.window, [[0, 0], [0, 0], [0, after]])

@@ -71,7 +71,7 @@ def join_parts(parts: Sequence[Path | float]) -> str:
     """The input that consists of these files and seconds of silence."""
     if len(parts) == 1 and isinstance(parts[0], Path):
         return str(parts[0])
-    return json.dumps([p if isinstance(p, float) else str(p) for p in parts])
+    return json.dumps([str(p) if isinstance(p, Path) else p for p in parts])
 
 
 def read_sound(
@@ -102,10 +102,10 @@ def read_sound(
         return read_samples(parts[0], sample_rate, max_seconds)
     found = [np.zeros(0, np.float32)]
     for part in parts:
-        if isinstance(part, float):
-            found.append(np.zeros(round(part * sample_rate), np.float32))
-        else:
+        if isinstance(part, Path):
             found.append(read(part) if read else read_samples(part, sample_rate))
+        else:
+            found.append(np.zeros(round(part * sample_rate), np.float32))
     return np.concatenate(found)[:limit]
 
 
@@ -191,18 +191,19 @@ def frame_file(path: Path) -> FrameFile:
 @lru_cache(maxsize=8)
 def _frame_file(path: Path, stamp: int) -> FrameFile:
     try:
-        with np.load(path, allow_pickle=False) as data:
-            frames, lengths = data["frames"], data["lengths"]
-            texts = tuple(str(t) for t in data["transcript"])
-            names = tuple(str(n) for n in data["utt"])
-    except KeyError as error:
-        raise UserError.at(
-            path, None, f"the file has no array {error.args[0]!r}; add it"
-        ) from error
+        # Opened here: NumPy leaves a damaged file open.
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as data:
+            arrays = {name: data[name] for name in data.files}
     except Exception as error:  # zipfile, zlib and NumPy each have their own
         raise UserError.at(
             path, None, "this is no .npz file of features, or it is damaged"
         ) from error
+    for name in ("frames", "lengths", "transcript", "utt"):
+        if name not in arrays:
+            raise UserError.at(path, None, f"the file has no array {name!r}; add it")
+    frames, lengths = arrays["frames"], arrays["lengths"]
+    texts = tuple(str(t) for t in arrays["transcript"])
+    names = tuple(str(n) for n in arrays["utt"])
     begins = np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])
     if (
         frames.ndim != 2

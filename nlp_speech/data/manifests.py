@@ -160,7 +160,7 @@ def read_feature_file(path: Path) -> list[Utterance]:
 
 def _located(cell: str, folder: Path) -> str:
     parts = split_parts(cell)
-    return join_parts([p if isinstance(p, float) else folder / p for p in parts])
+    return join_parts([folder / p if isinstance(p, Path) else p for p in parts])
 
 
 def _check_there(given: str, path: Path, number: int) -> None:

@@ -195,8 +195,9 @@ class SoundBatches:
         target = np.zeros([len(numbers), shape.target_length], np.int32)
         lengths, target_lengths = np.zeros([2, len(numbers)], np.int32)
         masks = Masks.none(len(numbers), frames, section.features)
-        for n in np.flatnonzero(numbers != EMPTY_ROW):
-            example = int(numbers[n])
+        for n, example in enumerate(numbers.tolist()):
+            if example == EMPTY_ROW:
+                continue
             # Samples after the last whole frame have no place.
             row, labels = (
                 self._read(data, example)[:size],

@@ -82,8 +82,12 @@ class NGrams:
         return (*context, word)[-(self.order - 1) :] if self.order > 1 else ()
 
 
-def read_arpa(path: Path) -> NGrams:
+def read_arpa(path: Path, order: int | None = None) -> NGrams:
     """Reads an ARPA file, plain or compressed (``.gz``, ``.bz2``, ``.xz``).
+
+    Args:
+        path: the file.
+        order: longer n-grams are not read; None reads all.
 
     Raises:
         UserError: the file is missing, or not such a file; it names the line.
@@ -91,7 +95,7 @@ def read_arpa(path: Path) -> NGrams:
     opener: Callable[..., IO[Any]] = _OPENERS.get(path.suffix, open)
     try:
         with opener(path, "rt", encoding="utf-8", newline="\n") as file:
-            return _Reader(path).read(file)
+            return _Reader(path, order).read(file)
     except (OSError, EOFError, lzma.LZMAError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise UserError.at(
@@ -102,8 +106,9 @@ def read_arpa(path: Path) -> NGrams:
 class _Reader:
     """Reads the sections of one file."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, limit: int | None) -> None:
         self.path = path
+        self.limit = limit
         self.tables: list[dict[tuple[str, ...], Entry]] = []
         self.sizes: dict[int, int] = {}
 
@@ -113,7 +118,9 @@ class _Reader:
             line = raw.strip()
             if not line or (order < 0 and line != "\\data\\"):
                 continue  # text before the data is a comment
-            if line == "\\end\\":
+            if line == "\\end\\" or (
+                len(self.tables) == self.limit and line[0] == "\\"
+            ):
                 ended = True
                 break
             if line == "\\data\\":
@@ -161,7 +168,9 @@ class _Reader:
                 self.path, None, "this is no ARPA file; make one with lmplz or ours"
             )
         sizes = {n: len(table) for n, table in enumerate(self.tables, start=1)}
-        if not ended or sizes != self.sizes:
+        said = {n: size for n, size in self.sizes.items() if n <= len(self.tables)}
+        whole = self.limit is not None or len(self.tables) == len(self.sizes)
+        if not ended or not whole or sizes != said:
             raise UserError.at(
                 self.path, None, "the file is cut short: it has fewer n-grams than said"
             )

@@ -17,7 +17,7 @@ from nlp_speech.data.paths import VARIABLE, resolve
 ROOT = Path(__file__).parents[2]
 CONFIGS = sorted((ROOT / "configs").rglob("*.yaml"))
 # Keys whose value is the name of a file.
-FILE_KEYS = {"source", "target", "table", "file"}
+FILE_KEYS = {"source", "target", "table", "file", "manifest", "features"}
 
 
 def file_names(values: Any) -> Iterator[str]:

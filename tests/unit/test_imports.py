@@ -38,6 +38,7 @@ ALLOWED = {
     "space": BOTTOM,
     "config": BOTTOM | {"contract", "yaml_nodes", "space"},
     "bundle": BOTTOM | {"contract", "config"},
+    "check": BOTTOM | {"contract"},
     "starter": BOTTOM | {"contract", "config"},
     "tasks": LIGHT | KERNEL,
     "runtime": LIGHT,
@@ -55,6 +56,7 @@ TOP = {"cli", "demo", "__init__", "__main__"}
 
 LIGHT_FILES = (
     "__init__.py",
+    "check.py",
     "cli.py",
     "config.py",
     "contract.py",

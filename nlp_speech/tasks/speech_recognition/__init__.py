@@ -258,9 +258,9 @@ def _from_graph(
     )
     length = int(outputs["lengths"][n, 0])
     parts = (outputs["ids"][n, 0], *(outputs[k][n] for k in _TIMES))
-    words = words_of_labels(
-        *(part[:length] for part in parts), symbols, assets.seconds_per_step
-    )
+    ids, starts, ends, confidence = (part[:length] for part in parts)
+    unit = assets.seconds_per_step
+    words = words_of_labels(ids, starts, ends, confidence, symbols, unit)
     return n_best, words
 
 

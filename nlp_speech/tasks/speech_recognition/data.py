@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Sequence
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -32,13 +31,14 @@ from nlp_speech.tasks.speech_recognition import (
     Assets,
     utterances,
 )
+from nlp_speech.tasks.speech_recognition.alignment import steps_needed
 from nlp_speech.tasks.speech_recognition.config import (
     SpeechRecognitionConfig,
     SplitSection,
 )
 from nlp_speech.tasks.speech_recognition.language import prepare_language
 from nlp_speech.text.labels import Characters, Labels, clean
-from nlp_speech.text.tokenizer import train_tokenizer
+from nlp_speech.text.tokenizer import Tokenizer, train_tokenizer
 
 _SHOWN = 3  # bad files that the log names
 _FOR_STATISTICS = 500  # utterances are enough for the mean and deviation of features
@@ -60,8 +60,7 @@ def prepare(config: SpeechRecognitionConfig, directory: Path) -> None:
     if config.vocabulary.kind == "characters":
         Characters.of(texts).save(directory / LABELS_FILE)
     else:
-        section = TokenizerSection(vocabulary_size=config.vocabulary.size)
-        train_tokenizer(texts, section).save(directory / TOKENIZER_FILE)
+        _tokenizer(texts, config.vocabulary.size).save(directory / TOKENIZER_FILE)
     prepare_language(config, texts, directory)
     _statistics(config, sounds, found).save(directory / STATISTICS_FILE)
     frames = sum(map(sounds.frames, found))
@@ -75,6 +74,14 @@ def prepare(config: SpeechRecognitionConfig, directory: Path) -> None:
         "%(utterances)d training utterances, %(hours)g hours; %(bad)d files left out",
         report,
     )
+
+
+def _tokenizer(texts: Sequence[str], size: int) -> Tokenizer:
+    try:
+        return train_tokenizer(texts, TokenizerSection(vocabulary_size=size))
+    except UserError as error:
+        message = str(error).replace("tokenizer.vocabulary_size", "vocabulary.size")
+        raise UserError(message) from error
 
 
 def training_data(
@@ -150,7 +157,7 @@ class _Sounds:
             return len(read_frames(utterance.input, self._section.n_mfcc))
         rate = self._section.sample_rate
         return sum(
-            round(part * rate) if isinstance(part, float) else self._store.lengths[part]
+            self._store.lengths[part] if isinstance(part, Path) else round(part * rate)
             for part in split_parts(utterance.input)
         )
 
@@ -222,12 +229,6 @@ class _Epochs:
         fastest *= (self._config.augmentation.tempo or (1, 1))[1]
         frames = int(self._sounds.frames(utterance) / fastest)
         return steps_needed(ids) <= frames // self._config.model.subsampling
-
-
-def steps_needed(labels: Sequence[int]) -> int:
-    """The steps that an alignment of labels needs at least."""
-    repeats = sum(a == b for a, b in pairwise(labels))
-    return len(labels) + repeats
 
 
 def _statistics(

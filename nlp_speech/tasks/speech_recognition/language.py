@@ -17,6 +17,7 @@ from nlp_speech.data.paths import resolve
 from nlp_speech.decoding.arpa import read_arpa, write_arpa
 from nlp_speech.decoding.ctc_host import PrefixSearch
 from nlp_speech.decoding.fusion import Fusion, FusionOptions, WordModel
+from nlp_speech.decoding.kenlm_model import read_model
 from nlp_speech.decoding.ngram import estimate
 from nlp_speech.errors import UserError
 from nlp_speech.tasks.speech_recognition.config import (
@@ -61,7 +62,7 @@ def load_fusion(config: SpeechRecognitionConfig, directory: Path) -> Fusion | No
         return None
     model: WordModel | None = None
     if section.has_model:
-        model = read_arpa(directory / LANGUAGE_FILE)
+        model = read_model(directory / LANGUAGE_FILE)
     return Fusion(model, options_of(section))
 
 

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nlp_speech.decoding.arpa import END, START, UNKNOWN, NGrams, read_arpa, write_arpa
+from nlp_speech.decoding.kenlm_model import read_model
 from nlp_speech.decoding.ngram import estimate
 from nlp_speech.errors import UserError
 
@@ -194,3 +195,23 @@ def test_text_that_teaches_nothing_is_an_error() -> None:
 def test_an_empty_model_says_so() -> None:
     assert NGrams([{(UNKNOWN,): (-1.0, 0.0)}]).score((), "a")[0] == -1.0
     assert math.isclose(NGrams([{}]).score((), "a")[0], -99)
+
+
+def test_only_short_ngrams_are_read_if_asked(tmp_path: Path) -> None:
+    write_arpa(estimate(TEXT, 3), tmp_path / "m.arpa")
+    whole = read_arpa(tmp_path / "m.arpa")
+    found = read_arpa(tmp_path / "m.arpa", order=1)
+    assert found.tables == whole.tables[:1]
+
+
+def test_kenlm_gives_the_same_numbers(tmp_path: Path) -> None:
+    pytest.importorskip("kenlm")
+    write_arpa(estimate(TEXT, 3), tmp_path / "m.arpa")
+    ours, theirs = read_arpa(tmp_path / "m.arpa"), read_model(tmp_path / "m.arpa")
+    assert dict(theirs.words()) == dict(ours.words())
+    for sentence in [*TEXT, ["nine", "one"]]:
+        context, total = theirs.start(), 0.0
+        for word in (*sentence, END):
+            value, context = theirs.score(context, word)
+            total += value
+        assert total == pytest.approx(ours.sentence(sentence), abs=1e-4)

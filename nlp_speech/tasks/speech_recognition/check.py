@@ -1,0 +1,249 @@
+"""What can be wrong with recordings and their transcripts; no TensorFlow."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from nlp_speech.audio.decode import read_samples, sound_info
+from nlp_speech.audio.inputs import read_frames
+from nlp_speech.contract import Finding
+from nlp_speech.data.manifests import Utterance
+from nlp_speech.errors import UserError
+from nlp_speech.tasks.speech_recognition import utterances
+from nlp_speech.tasks.speech_recognition.alignment import steps_needed
+from nlp_speech.tasks.speech_recognition.config import (
+    SpeechRecognitionConfig,
+    SplitSection,
+)
+from nlp_speech.text.labels import Characters, clean
+
+_SHOWN = 3
+_SILENT = 10 ** (-60 / 20)  # of full scale, the loudest sample
+_FULL = 0.999
+_CLIPPED = 1e-3  # share of samples at full scale
+
+
+@dataclass(frozen=True)
+class _Heard:
+    """An utterance, and what was measured of it."""
+
+    utterance: Utterance
+    text: str
+    frames: int = 0
+    peak: float = 1.0
+    clipped: float = 0.0
+    sample_rate: int = 0
+    digest: str = ""
+    error: str = ""
+
+    @property
+    def name(self) -> str:
+        place = self.utterance.place
+        return (
+            place
+            if place == self.utterance.input
+            else (f"{place} {Path(self.utterance.input).name}")
+        )
+
+
+def findings(config: SpeechRecognitionConfig) -> Iterator[Finding]:
+    """Reads all data that a config names, and tells what is wrong.
+
+    Raises:
+        UserError: a manifest cannot be read at all.
+    """
+    splits = {
+        name: [
+            heard for part in parts for heard in _listen(config, _without_join(part))
+        ]
+        for name, parts in _splits(config).items()
+    }
+    for name, heard in splits.items():
+        yield from _of_sounds(config, name, heard)
+    for name, heard in splits.items():
+        yield from _of_texts(config, name, heard)
+        yield from _of_copies(name, heard)
+    yield from _of_characters(config, splits)
+    yield from _between(splits)
+
+
+def _splits(config: SpeechRecognitionConfig) -> Mapping[str, Sequence[SplitSection]]:
+    data = config.data
+    tests = {name: (part,) for name, part in data.test.items()}
+    return {"train": data.train, "validation": (data.validation,), **tests}
+
+
+def _without_join(section: SplitSection) -> SplitSection:
+    return section.model_copy(update={"join": None})
+
+
+def _listen(config: SpeechRecognitionConfig, section: SplitSection) -> list[_Heard]:
+    """Measures every utterance of a split, in parallel."""
+    given = config.frontend.source == "features"
+    measure = _measure_frames if given else _measure_samples
+
+    def heard(utterance: Utterance) -> _Heard:
+        text = clean(utterance.text, config.vocabulary.case)
+        try:
+            return measure(config, utterance, text)
+        except UserError as error:
+            return _Heard(utterance, text, error=str(error))
+
+    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        return list(pool.map(heard, utterances(section)))
+
+
+def _measure_frames(
+    config: SpeechRecognitionConfig, utterance: Utterance, text: str
+) -> _Heard:
+    frames = read_frames(utterance.input, config.frontend.n_mfcc)
+    digest = hashlib.sha256(frames.tobytes()).hexdigest()
+    return _Heard(utterance, text, len(frames), digest=digest)
+
+
+def _measure_samples(
+    config: SpeechRecognitionConfig, utterance: Utterance, text: str
+) -> _Heard:
+    path, section = Path(utterance.input), config.frontend
+    samples = np.abs(read_samples(path, section.sample_rate))
+    return _Heard(
+        utterance,
+        text,
+        frames=len(samples) // section.hop_length,
+        peak=float(samples.max()),
+        clipped=float(np.mean(samples >= _FULL)),
+        sample_rate=sound_info(path).sample_rate,
+        digest=hashlib.sha256(path.read_bytes()).hexdigest(),
+    )
+
+
+def _finding(
+    split: str,
+    problem: str,
+    found: Sequence[_Heard],
+    is_error: bool = False,
+    tell: Callable[[_Heard], str] = lambda heard: heard.name,
+) -> Iterator[Finding]:
+    if found:
+        examples = tuple(tell(heard) for heard in found[:_SHOWN])
+        yield Finding(split, problem, len(found), examples, is_error)
+
+
+def _of_sounds(
+    config: SpeechRecognitionConfig, split: str, heard: Sequence[_Heard]
+) -> Iterator[Finding]:
+    section, batch = config.frontend, config.batch
+    yield from _finding(
+        split,
+        "cannot be read",
+        [h for h in heard if h.error],
+        not config.data.skip_bad,
+        lambda h: h.error,
+    )
+    heard = [h for h in heard if not h.error]
+    silent = [h for h in heard if h.peak < _SILENT]
+    yield from _finding(split, "are silent", silent)
+    clipped = [h for h in heard if h.clipped > _CLIPPED]
+    yield from _finding(
+        split, "are clipped", clipped, tell=lambda h: f"{h.name}: {h.clipped:.1%}"
+    )
+    slow = [h for h in heard if 0 < h.sample_rate < section.sample_rate]
+    yield from _finding(
+        split,
+        f"have a lower sample rate than {section.sample_rate} Hz",
+        slow,
+        tell=lambda h: f"{h.name}: {h.sample_rate} Hz",
+    )
+    most = batch.max_seconds / section.frame_seconds
+    if split == "train":
+        yield from _finding(
+            split,
+            f"are longer than batch.max_seconds {batch.max_seconds:g}, left out",
+            [h for h in heard if h.frames > most],
+            tell=lambda h: f"{h.name}: {h.frames * section.frame_seconds:.1f} s",
+        )
+
+
+def _of_texts(
+    config: SpeechRecognitionConfig, split: str, heard: Sequence[_Heard]
+) -> Iterator[Finding]:
+    yield from _finding(
+        split, "have an empty transcript", [h for h in heard if not h.text]
+    )
+    if config.vocabulary.kind != "characters":
+        return
+    labels = Characters({c for h in heard for c in h.text})
+    ids = labels.encode([h.text for h in heard])
+    short = [
+        h
+        for h, row in zip(heard, ids, strict=True)
+        if not h.error and h.frames // config.model.subsampling < steps_needed(row)
+    ]
+    yield from _finding(
+        split,
+        f"are too short for their transcripts at model.subsampling "
+        f"{config.model.subsampling}",
+        short,
+        is_error=True,
+        tell=lambda h: f"{h.name}: {h.frames} frames, {len(h.text)} characters",
+    )
+
+
+def _of_copies(split: str, heard: Sequence[_Heard]) -> Iterator[Finding]:
+    first: dict[str, _Heard] = {}
+    copies, liars = [], []
+    for h in heard:
+        if h.digest and h.digest in first:
+            same = first[h.digest].text == h.text
+            (copies if same else liars).append(h)
+        first.setdefault(h.digest, h)
+    yield from _finding(split, "are copies of another sound", copies)
+    yield from _finding(
+        split,
+        "are copies of another sound with another transcript",
+        liars,
+        is_error=True,
+        tell=lambda h: f"{h.name}: {h.text!r} and {first[h.digest].text!r}",
+    )
+
+
+def _of_characters(
+    config: SpeechRecognitionConfig, splits: Mapping[str, Sequence[_Heard]]
+) -> Iterator[Finding]:
+    known = {c for h in splits["train"] for c in h.text}
+    if config.vocabulary.kind != "characters" or not known:
+        return
+    for split, heard in splits.items():
+        yield from _finding(
+            split,
+            "have characters that no training transcript has",
+            [h for h in heard if set(h.text) - known],
+            tell=lambda h: f"{h.name}: {''.join(sorted(set(h.text) - known))!r}",
+        )
+
+
+def _between(splits: Mapping[str, Sequence[_Heard]]) -> Iterator[Finding]:
+    """What occurs in training and in another split."""
+    train = splits["train"]
+    digests = {h.digest for h in train if h.digest}
+    speakers = {h.utterance.speaker for h in train if h.utterance.speaker}
+    for split, heard in splits.items():
+        if split == "train":
+            continue
+        yield from _finding(
+            split,
+            "are sounds of the training set",
+            [h for h in heard if h.digest in digests],
+            is_error=True,
+        )
+        shared = sorted({h.utterance.speaker for h in heard} & speakers)
+        if shared:
+            problem = "speakers speak in the training set too"
+            yield Finding(split, problem, len(shared), tuple(shared[:_SHOWN]))

@@ -1,0 +1,83 @@
+"""Recordings through the command line: a good look at them, and bad ones."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+
+NlpSpeech = Any
+
+CONFIG = """
+task: speech_recognition
+data:
+  train: [{{manifest: {folder}/m.tsv, split: train}}]
+  validation: {{manifest: {folder}/m.tsv, split: test}}
+frontend: {{sample_rate: 8000, window_length: 200, hop_length: 80, n_fft: {n_fft}}}
+"""
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    rows = ["path\ttranscript\tsplit"]
+    for n in range(6):
+        tone = 0.3 * np.sin(np.arange(6000) * (0.1 + 0.02 * n))
+        soundfile.write(tmp_path / f"{n}.wav", tone, 8000)
+        rows.append(f"{n}.wav\tone two\t{'train' if n < 4 else 'test'}")
+    (tmp_path / "m.tsv").write_text("\n".join(rows) + "\n")
+    path = tmp_path / "c.yaml"
+    path.write_text(CONFIG.format(folder=tmp_path, n_fft=256))
+    return path
+
+
+def test_a_look_at_good_data(nlp_speech: NlpSpeech, config: Path) -> None:
+    done = nlp_speech("check", config)
+    assert done.code == 0, done
+    assert done.out == "nothing was found that is wrong\n"
+
+
+def test_a_look_at_bad_data(nlp_speech: NlpSpeech, config: Path) -> None:
+    config.with_name("2.wav").write_bytes(b"RIFF")
+    done = nlp_speech("check", config)
+    assert done.code == 1
+    assert done.out.startswith("ERROR    train       1 cannot be read\n")
+    last = done.err.splitlines()[-1]
+    assert last == f"nlp-speech: {config}: 1 error and 0 warnings; mend the data"
+    done = nlp_speech("check", config, "--set", "data.skip_bad=true")
+    assert done.code == 0
+    assert done.out.startswith("warning  train       1 cannot be read\n")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("m.tsv", "path\ttranscript\tsplit\nnone.wav\tone\ttrain\n", "m.tsv:2: "),
+        ("m.tsv", "path\ttext\tsplit\n0.wav\tone\ttrain\n", "no column 'transcript'"),
+        ("m.tsv", "", "no rows"),
+        ("1.wav", "", "m.tsv:3: "),
+        ("1.wav", "a letter, not a sound", "1.wav: this is no sound file"),
+    ],
+)
+def test_bad_data_are_not_trained_on(
+    nlp_speech: NlpSpeech, config: Path, name: str, content: str, words: str
+) -> None:
+    config.with_name(name).write_text(content)
+    done = nlp_speech("train", config, "--output", config.parent / "run")
+    assert done.code == 1, done
+    assert "Traceback" not in done.err
+    assert words in done.err.splitlines()[-1]
+    assert not (config.parent / "run").exists()
+
+
+def test_an_impossible_front_end_is_a_line_of_the_config(
+    nlp_speech: NlpSpeech, config: Path
+) -> None:
+    config.write_text(CONFIG.format(folder=config.parent, n_fft=400))
+    done = nlp_speech("check", config)
+    assert done.code == 1
+    last = done.err.splitlines()[-1]
+    assert last.startswith(f"nlp-speech: {config}:6: frontend: n_fft 400")
+    assert last.endswith("take 256")

@@ -1,0 +1,105 @@
+"""The look at the data finds what was put there, and nothing else."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+
+from nlp_speech.check import Report, look_at
+from nlp_speech.errors import UserError
+from nlp_speech.tasks.speech_recognition.config import SpeechRecognitionConfig
+
+
+def look(values: dict[str, Any]) -> Report:
+    return look_at(SpeechRecognitionConfig.model_validate_json(json.dumps(values)))
+
+
+def problems(values: dict[str, Any]) -> dict[tuple[str, str], int]:
+    return {(f.split, f.problem): f.count for f in look(values).findings}
+
+
+def test_good_data(values: dict[str, Any]) -> None:
+    report = look(values)
+    assert report.findings == []
+    assert report.errors == 0
+    assert report.lines() == ["nothing was found that is wrong"]
+
+
+@pytest.mark.parametrize("skip", [False, True])
+def test_a_file_that_cannot_be_read(
+    values: dict[str, Any], folder: Path, skip: bool
+) -> None:
+    (folder / "1.wav").write_text("no sound")
+    values["data"]["skip_bad"] = skip
+    report = look(values)
+    [found] = report.findings
+    assert (found.split, found.problem, found.count) == ("train", "cannot be read", 1)
+    assert "1.wav" in found.examples[0]
+    assert report.errors == (0 if skip else 1)
+    assert report.lines()[0].startswith("warning" if skip else "ERROR")
+
+
+@pytest.mark.parametrize(
+    ("samples", "problem"),
+    [
+        (np.zeros(1200), "are silent"),
+        (np.where(np.arange(1200) % 40 < 20, 1.0, -1.0), "are clipped"),
+        (np.full(4400, 0.1), "are longer than batch.max_seconds 2, left out"),
+        (np.full(40, 0.1), "are too short for their transcripts"),
+    ],
+)
+def test_a_bad_clip(
+    values: dict[str, Any], folder: Path, samples: np.ndarray, problem: str
+) -> None:
+    soundfile.write(folder / "0.wav", samples, 2000)
+    [(split, found)] = problems(values)
+    assert split == "train"
+    assert found.startswith(problem)
+
+
+def test_a_lower_rate(values: dict[str, Any]) -> None:
+    values["frontend"]["sample_rate"] = 4000
+    values["frontend"] |= {"window_length": 100, "hop_length": 40, "n_fft": 128}
+    assert problems(values) == {
+        ("train", "have a lower sample rate than 4000 Hz"): 4,
+        ("validation", "have a lower sample rate than 4000 Hz"): 2,
+    }
+
+
+def test_copies_and_leaks(values: dict[str, Any], folder: Path) -> None:
+    shutil.copy(folder / "0.wav", folder / "1.wav")
+    shutil.copy(folder / "2.wav", folder / "4.wav")
+    text = (folder / "m.tsv").read_text().replace("eve", "ann")
+    (folder / "m.tsv").write_text(text)
+    report = look(values)
+    assert {(f.split, f.problem) for f in report.findings if f.is_error} == {
+        ("train", "are copies of another sound with another transcript"),
+        ("validation", "are sounds of the training set"),
+    }
+    [warning] = [f for f in report.findings if not f.is_error]
+    assert warning.problem == "speakers speak in the training set too"
+    assert warning.examples == ("ann",)
+    assert report.summary() == "2 errors and 1 warning"
+    levels = [line.split()[0] for line in report.lines() if line[0] != " "]
+    assert levels == ["ERROR", "ERROR", "warning"]
+
+
+def test_texts(values: dict[str, Any], folder: Path) -> None:
+    text = (folder / "m.tsv").read_text()
+    text = text.replace("\tab\t", "\t\t").replace("ab ab", "ab ?")
+    (folder / "m.tsv").write_text(text)
+    assert problems(values) == {
+        ("train", "have an empty transcript"): 1,
+        ("validation", "have characters that no training transcript has"): 1,
+    }
+
+
+def test_a_task_without_a_look(small_config: Any) -> None:
+    with pytest.raises(UserError, match="no check for the data of translation"):
+        look_at(small_config)

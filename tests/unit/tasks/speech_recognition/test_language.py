@@ -1,0 +1,158 @@
+"""A recognizer's language model: learned, kept, used the same by every runtime."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from pydantic import ValidationError
+
+from nlp_speech.decoding.arpa import END, read_arpa, write_arpa
+from nlp_speech.decoding.fusion import Fusion
+from nlp_speech.decoding.ngram import estimate
+from nlp_speech.errors import UserError
+from nlp_speech.tasks.speech_recognition import Assets, after
+from nlp_speech.tasks.speech_recognition.language import (
+    LANGUAGE_FILE,
+    load_fusion,
+    options_of,
+    prepare_language,
+    tune,
+)
+
+TEXTS = ["ab ad", "ab ad", "ac", "ab"]
+SYMBOLS = ("", " ", "a", "b", "c", "d", "e", "f", "g")
+
+
+def spelled(text: str, other: str, share: float) -> np.ndarray:
+    """Log-probabilities of a text, and of another one of the same length."""
+    rows = []
+    for first, second in zip(text, other, strict=True):
+        row = np.full(len(SYMBOLS), 1e-4)
+        row[SYMBOLS.index(first)] += share
+        row[SYMBOLS.index(second)] += 1 - share
+        blank = np.full(len(SYMBOLS), 1e-4)
+        blank[0] = 1
+        rows += [row, blank]
+    values = np.array(rows)
+    return np.log(values / values.sum(-1, keepdims=True)).astype(np.float32)
+
+
+def outputs_of(log_probs: np.ndarray, ids: list[int]) -> dict[str, np.ndarray]:
+    """What an endpoint returns for one sound."""
+    count = len(ids)
+    return {
+        "ids": np.array([[ids]], np.int32),
+        "lengths": np.array([[count]], np.int32),
+        "score": np.array([[-3.0]], np.float32),
+        "starts": np.arange(count, dtype=np.int32)[None] * 2,
+        "ends": np.arange(count, dtype=np.int32)[None] * 2 + 1,
+        "confidence": np.full([1, count], 0.5, np.float32),
+        "log_probs": log_probs[None],
+        "steps": np.array([len(log_probs)], np.int32),
+    }
+
+
+def assets_of(small: Any, config: Any, fusion: Fusion | None) -> Assets:
+    assets, _ = small.recognizer(config)
+    assert assets.labels.symbols == SYMBOLS
+    return Assets(config, assets.labels, assets.front_end, fusion)
+
+
+def test_learned_from_transcripts_and_text(small: Any, tmp_path: Path) -> None:
+    (tmp_path / "more.txt").write_text("FA  fa\n", encoding="utf-8")
+    config = small.config(
+        language={"order": 2, "text": [str(tmp_path / "more.txt")]},
+        vocabulary={"case": "lower"},
+    )
+    prepare_language(config, TEXTS, tmp_path)
+    expected = estimate((t.split() for t in [*TEXTS, "fa fa"]), 2)
+    found = read_arpa(tmp_path / LANGUAGE_FILE)
+    for sentence in (["ab", "ad"], ["fa"], ["zz"]):
+        assert found.sentence(sentence) == pytest.approx(
+            expected.sentence(sentence), abs=1e-5
+        )
+    fusion = load_fusion(config, tmp_path)
+    assert fusion is not None
+    assert fusion.model is not None
+    value, _ = fusion.model.score(fusion.model.start(), END)
+    assert value == pytest.approx(expected.score(expected.start(), END)[0], abs=1e-5)
+
+
+def test_an_arpa_file_of_the_user(small: Any, tmp_path: Path) -> None:
+    write_arpa(estimate([["fa"]], 1), tmp_path / "mine.arpa")
+    config = small.config(language={"file": str(tmp_path / "mine.arpa")})
+    (tmp_path / "assets").mkdir()
+    prepare_language(config, TEXTS, tmp_path / "assets")
+    found = read_arpa(tmp_path / "assets" / LANGUAGE_FILE)
+    assert [word for word, _ in found.words()] == ["fa"]
+
+
+def test_no_language_is_no_file(small: Any, tmp_path: Path) -> None:
+    prepare_language(small.config(), TEXTS, tmp_path)
+    assert not list(tmp_path.iterdir())
+    assert load_fusion(small.config(), tmp_path) is None
+    hot = load_fusion(small.config(language={"hot_words": {"ad": 2.0}}), tmp_path)
+    assert hot is not None
+    assert hot.model is None
+
+
+def test_after_decodes_again_with_the_language(small: Any) -> None:
+    log_probs = spelled("ab ac", "ab ad", 0.6)
+    ids = [SYMBOLS.index(c) for c in "ab ac"]
+    outputs = outputs_of(log_probs, ids)
+    plain = assets_of(small, small.config(), None)
+    [transcript] = after("recognize_labels", outputs, [""], plain)
+    assert transcript.text == "ab ac"
+    config = small.config(language={"order": 2, "weight": 1.0})
+    fusion = Fusion(
+        estimate((t.split() for t in TEXTS), 2), options_of(config.language)
+    )
+    [transcript] = after("recognize", outputs, [""], assets_of(small, config, fusion))
+    assert transcript.text == "ab ad"
+    assert transcript.n_best[0].score == transcript.score
+    assert len(transcript.n_best) <= config.decoding.beam_size
+    # Each label lasts one step, and a blank follows.
+    unit = plain.seconds_per_step
+    assert [(w.text, w.start, w.end) for w in transcript.words] == [
+        ("ab", 0.0, pytest.approx(3 * unit)),
+        ("ad", pytest.approx(6 * unit), pytest.approx(9 * unit)),
+    ]
+    assert transcript.words[0].confidence == pytest.approx(1, abs=2e-3)
+    assert transcript.words[1].confidence == pytest.approx(0.4, abs=2e-3)
+
+
+def test_tuning_finds_the_weight_that_helps(small: Any) -> None:
+    pairs = [("ab ac", "ab ad"), ("ab ad", "ab ac"), ("ac", "ad")]
+    log_probs = [spelled(a, b, 0.6) for a, b in pairs]
+    references = ["ab ad", "ab ad", "ac"]
+    model = estimate((t.split() for t in TEXTS), 2)
+    found = tune(log_probs, references, small.config(), SYMBOLS, model)
+    rates = {(o.weight, o.word_bonus): rate for rate, o in found}
+    assert [rate for rate, _ in found] == sorted(rates.values())
+    # One of five words is wrong without the model, and none with it.
+    assert rates[0.0, 0.0] == pytest.approx(20)
+    assert found[0][0] == 0
+    assert found[0][1].weight > 0
+
+
+@pytest.mark.parametrize(
+    "section",
+    [{"order": 2, "file": "m.arpa"}, {"hot_words": {"two words": 1.0}}, {"order": 9}],
+)
+def test_a_wrong_section_is_refused(small: Any, section: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        small.config(language=section)
+
+
+def test_missing_files_are_named(small: Any, tmp_path: Path) -> None:
+    missing = str(tmp_path / "missing")
+    with pytest.raises(UserError, match="missing"):
+        prepare_language(small.config(language={"file": missing}), TEXTS, tmp_path)
+    config = small.config(language={"order": 1, "text": [missing]})
+    with pytest.raises(UserError, match="missing"):
+        prepare_language(config, TEXTS, tmp_path)
+    with pytest.raises(UserError, match=LANGUAGE_FILE):
+        load_fusion(small.config(language={"order": 1}), tmp_path)
