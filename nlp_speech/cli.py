@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import Annotated, TypeVar
 
 import typer
 
+from nlp_speech.console import (
+    draw_alignment_of,
+    draw_confusion_of,
+    lines_of_stdin,
+    load_model,
+    load_tensorflow,
+    print_explanations,
+    print_result,
+    print_segment,
+    say,
+    write_json,
+)
 from nlp_speech.errors import UserError
-
-if TYPE_CHECKING:
-    from nlp_speech.runtime import Model
 
 T = TypeVar("T")
 
@@ -102,10 +110,10 @@ def train(
 
         sys.exit(
             launch(
-                parse_workers(workers), without_workers(sys.argv[1:]), directory, _say
+                parse_workers(workers), without_workers(sys.argv[1:]), directory, say
             )
         )
-    _load_tensorflow()
+    load_tensorflow()
     from nlp_speech import training
 
     task, training_task = (
@@ -135,13 +143,13 @@ def tune(
 
     experiment = read_config(config, overrides or [])
     directory = output or Path("runs") / f"{config.stem}-tune"
-    _load_tensorflow()
+    load_tensorflow()
     from nlp_speech import tune as tuning
     from nlp_speech.tune.tables import print_report
 
     task = load_task(experiment.task)
     training_task = load_training_task(experiment.task)
-    report = tuning.tune(task, training_task, experiment, directory, trials, _say)
+    report = tuning.tune(task, training_task, experiment, directory, trials, say)
     print_report(report)
     if report.best is None:
         raise UserError("no trial was completed; the table says why")
@@ -164,12 +172,12 @@ def export(
     ] = False,
 ) -> None:
     """Export a run as a bundle that has been verified."""
-    _load_tensorflow()
+    load_tensorflow()
     from nlp_speech.runs import export_run
 
     overrides = [f"export.quantize=[{', '.join(quantize)}]"] if quantize else []
     overrides += ["export.text_to_text=true"] if text_to_text else []
-    typer.echo(export_run(run, output, overrides, _say))
+    typer.echo(export_run(run, output, overrides, say))
 
 
 @app.command()
@@ -195,7 +203,7 @@ def evaluate(
     """Score a bundle on a data set."""
     from nlp_speech.evaluate import evaluate as evaluate_model
 
-    model = _load(bundle, runtime, variant, threads)
+    model = load_model(bundle, runtime, variant, threads)
     inputs, references = model.task.references(model.config, split, data or ())
     report = evaluate_model(
         model, inputs, references, batch_size=batch_size, limit=limit
@@ -212,8 +220,8 @@ def evaluate(
 
         record_scores(model.bundle, data[0].name if data else split, report)
     if plot is not None:
-        _draw_confusion(report, plot)
-    _write_json(report, json_file)
+        draw_confusion_of(report, plot)
+    write_json(report, json_file)
 
 
 @app.command()
@@ -240,19 +248,19 @@ def predict(
     ] = None,
 ) -> None:
     """Answer the given texts, or standard input line by line."""
-    model = _load(bundle, runtime, variant, threads)
+    model = load_model(bundle, runtime, variant, threads)
     if explain is not None:
-        _explain(model, inputs or list(_lines_of_stdin()), explain, batch_size)
+        print_explanations(model, inputs or list(lines_of_stdin()), explain, batch_size)
         return
     if attention is not None:
-        _draw(model, inputs or [], attention)
+        draw_alignment_of(model, inputs or [], attention)
         return
-    lines = iter(inputs) if inputs else _lines_of_stdin()
+    lines = iter(inputs) if inputs else lines_of_stdin()
     # A person who types wants each answer at once.
     size = 1 if not inputs and sys.stdin.isatty() else batch_size
     while batch := list(islice(lines, size)):
         for text, result in zip(batch, model(batch, batch_size=size), strict=True):
-            _print(text, result, as_json, n_best)
+            print_result(text, result, as_json, n_best)
 
 
 @app.command()
@@ -276,26 +284,26 @@ def stream(
     from nlp_speech.audio.live import live_blocks
     from nlp_speech.tasks.speech_recognition.streaming import StreamingRecognizer
 
-    model = _load(bundle, runtime, variant, threads)
+    model = load_model(bundle, runtime, variant, threads)
     if model.task.NAME != "speech_recognition":
         raise UserError(f"{bundle}: its task is {model.task.NAME}, which hears nothing")
     recognizer = StreamingRecognizer(model)
     config, shown = model.config, ""
     for block in live_blocks(source, config.frontend.sample_rate, config.chunk_samples):
         for segment in recognizer.accept(block):
-            _print_segment(segment, as_json)
+            print_segment(segment, as_json)
         partial = recognizer.partial()
         if partial.text != shown and partial.text:
-            _print_segment(partial, as_json)
+            print_segment(partial, as_json)
         shown = partial.text
     for segment in recognizer.finish():
-        _print_segment(segment, as_json)
+        print_segment(segment, as_json)
 
 
 @app.command()
 def verify(bundle: BundlePath, data: DataFiles = None, limit: Limit = None) -> None:
     """Check that Keras, SavedModel and TFLite say the same; exit 1 if not."""
-    _load_tensorflow()
+    load_tensorflow()
     from nlp_speech.bundle import Bundle
     from nlp_speech.export import verify_bundle
 
@@ -323,7 +331,7 @@ def benchmark(
 
     report = benchmark_bundle(bundle, threads=threads, limit=limit)
     typer.echo(table(report))
-    _write_json(report, json_file)
+    write_json(report, json_file)
 
 
 @app.command()
@@ -343,7 +351,7 @@ def demo(
     ] = Path("runs/demo"),
 ) -> None:
     """The tour: train, export, verify, translate; no network and no data needed."""
-    _load_tensorflow()
+    load_tensorflow()
     from nlp_speech.demo import run_demo
 
     run_demo(directory, typer.echo)
@@ -370,122 +378,3 @@ def run(function: Callable[[], T]) -> T:
         # The reader has gone: nobody is left to be told.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     sys.exit(1)
-
-
-def _load(bundle: Path, runtime: str, variant: str, threads: int | None) -> Model:
-    from nlp_speech.runtime import has_tensorflow, load
-
-    if (runtime != "tflite" or variant == "text") and has_tensorflow():
-        _load_tensorflow(threads)
-    return load(bundle, runtime, variant, threads)
-
-
-def _load_tensorflow(threads: int | None = None) -> None:
-    """Imports TensorFlow without what its libraries print before they can be told.
-
-    The number of threads is fixed with its first use, which is here.
-    """
-    kept = os.dup(2)
-    silent = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(silent, 2)
-    try:
-        import tensorflow
-        import tensorflow_text  # noqa: F401
-
-        from nlp_speech.runtime.saved_model import limit_threads
-
-        limit_threads(threads)
-        # One of several machines has to say so before anything else is done.
-        if "TF_CONFIG" not in os.environ:
-            tensorflow.config.list_physical_devices()
-            tensorflow.zeros([])
-    except ImportError as error:
-        raise UserError(
-            f"this needs TensorFlow; pip install 'nlp-speech[train]' ({error})"
-        ) from error
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(silent)
-
-
-def _say(message: str) -> None:
-    typer.echo(message, err=True)
-
-
-def _lines_of_stdin() -> Iterator[str]:
-    for number, line in enumerate(sys.stdin.buffer, start=1):
-        try:
-            yield line.decode("utf-8").rstrip("\r\n")
-        except UnicodeDecodeError as error:
-            raise UserError.at(
-                "standard input", number, "this line is not UTF-8; convert it first"
-            ) from error
-
-
-def _print(text: str, result: Any, as_json: bool, n_best: int) -> None:
-    warning = result.warning()
-    if warning:
-        _say(f"warning: {text[:40]!r}...: {warning}")
-    if as_json:
-        # An argument that is not UTF-8 has lone surrogates, which cannot be printed.
-        shown = text.encode("utf-8", "replace").decode("utf-8")
-        record = {"input": shown, **result.as_dict()}
-        if "n_best" in record:
-            record["n_best"] = record["n_best"][:n_best]
-        typer.echo(json.dumps(record, ensure_ascii=False))
-    elif n_best > 1:
-        for hypothesis in result.n_best[:n_best]:
-            typer.echo(f"{hypothesis.score:8.4f}\t{hypothesis.text}")
-    else:
-        typer.echo(result.as_text())
-
-
-def _print_segment(segment: Any, as_json: bool) -> None:
-    text = json.dumps(segment.as_dict(), ensure_ascii=False) if as_json else None
-    print(text or segment.as_text(), flush=True)
-
-
-def _draw(model: Model, inputs: list[str], path: Path) -> None:
-    from nlp_speech.plots import draw_attention
-
-    if len(inputs) != 1:
-        raise UserError("--attention draws the alignment of one text; give just one")
-    [result] = model(inputs, endpoint=model.task.DEVICE_ENDPOINT)
-    draw_attention(result.source_pieces, result.target_pieces, result.alignment, path)
-    typer.echo(result.as_text())
-
-
-def _explain(model: Model, inputs: list[str], path: Path, batch_size: int) -> None:
-    from rich.console import Console
-
-    from nlp_speech.files import write_text
-    from nlp_speech.highlight import Highlighted, html_page, terminal_text
-
-    explain = getattr(model.task, "explain", None)
-    if explain is None:
-        raise UserError(f"--explain: a {model.task.NAME} has no words to weigh")
-    console = Console(highlight=False, soft_wrap=True)
-    pages = []
-    for text in inputs:
-        result, parts = explain(lambda t: model(t, batch_size=batch_size), text)
-        page = Highlighted(f"{result.as_text()} {result.n_best[0].score:.3f}", parts)
-        console.print(page.answer, terminal_text(page), sep="\t", markup=False)
-        pages.append(page)
-    write_text(path, html_page(model.bundle.name, pages))
-
-
-def _draw_confusion(report: dict[str, Any], path: Path) -> None:
-    from nlp_speech.plots import draw_confusion
-
-    if "confusion" not in report:
-        raise UserError(f"--plot: a {report['task']} has no classes to confuse")
-    draw_confusion(report["confusion"]["labels"], report["confusion"]["counts"], path)
-
-
-def _write_json(report: dict[str, Any], path: Path | None) -> None:
-    if path is None:
-        return
-    from nlp_speech.files import write_text
-
-    write_text(path, json.dumps(report, indent=1, ensure_ascii=False) + "\n")

@@ -51,6 +51,7 @@ class Devices:
         count: devices of all machines.
         local: the numbers of those of this process.
         chief: whether this process writes the run's files.
+        alone: whether there is no other process.
     """
 
     def __init__(self, strategy: tf.distribute.Strategy) -> None:
@@ -62,6 +63,7 @@ class Devices:
         each = self.count // workers
         self.local = range(worker * each, (worker + 1) * each)
         self.chief = worker == 0
+        self.alone = workers == 1
 
     def shard(self, dataset: tf.data.Dataset) -> tf.data.Dataset:
         """Splits batches of the run into tuples of batches, one for each local device.

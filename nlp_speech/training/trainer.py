@@ -227,7 +227,7 @@ class _Run:
             self.over = wishes.end
             if self._is_due():
                 self._evaluate()
-            if wishes.interrupt:
+            if wishes.interrupt or (self.interrupted and self.devices.alone):
                 self._interrupt()
             if self._finished():
                 return

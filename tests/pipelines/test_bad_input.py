@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 import yaml
 
-from nlp_speech.training import trainer
+from nlp_speech.training import step, trainer
 
 NlpSpeech = Any
 
@@ -174,6 +174,8 @@ def test_a_refused_run_leaves_alone_what_was_there(
 
 # A run that stops
 
+DONE = step.Update(total=1.0, count=1.0, norm=1.0, wishes=step.NO_WISHES)
+
 
 @pytest.fixture
 def hurried(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Any]]:
@@ -181,8 +183,8 @@ def hurried(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Any]]:
     calls: list[Any] = []
 
     def make_step(*_: Any) -> Any:
-        def update(batch: Any) -> tuple[float, float, float]:
-            return calls.pop(0)() if calls else (1.0, 1.0, 1.0)
+        def update(*_: Any) -> step.Update:
+            return calls.pop(0)() if calls else DONE
 
         return update
 
@@ -191,9 +193,9 @@ def hurried(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Any]]:
     assert calls == []
 
 
-def interrupt() -> tuple[float, float, float]:
+def interrupt() -> step.Update:
     os.kill(os.getpid(), signal.SIGINT)
-    return 1.0, 1.0, 1.0
+    return DONE
 
 
 @pytest.fixture
@@ -247,7 +249,7 @@ def test_the_only_checkpoint_is_bad(
 def test_a_loss_that_is_not_finite(
     nlp_speech: NlpSpeech, config: Path, values: dict[str, Any], hurried: list[Any]
 ) -> None:
-    hurried += [lambda: (float("nan"), 1.0, 1.0)]
+    hurried += [lambda: DONE._replace(total=float("nan"))]
     refused(nlp_speech, config, values, "epoch 0, batch 0", "learning_rate", "--output")
 
 

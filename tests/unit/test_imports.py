@@ -52,12 +52,13 @@ ALLOWED = {
     "serving": LIGHT | {"runtime"},
 }
 # These sit on top, or are handed to the user, and may import anything below.
-TOP = {"cli", "demo", "__init__", "__main__"}
+TOP = {"cli", "console", "demo", "__init__", "__main__"}
 
 LIGHT_FILES = (
     "__init__.py",
     "check.py",
     "cli.py",
+    "console.py",
     "config.py",
     "contract.py",
     "bundle.py",

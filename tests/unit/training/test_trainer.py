@@ -102,9 +102,9 @@ def test_ctrl_c_saves_and_says_how_to_go_on(
         return update()
 
     disturb(monkeypatch, 5, interrupt)
-    with pytest.raises(Interrupted, match=r"stopped at update 7 .* --resume"):
+    with pytest.raises(Interrupted, match=r"stopped at update 6 .* --resume"):
         run(small_config, tmp_path / "run")
-    assert variables(tmp_path / "run", 7)
+    assert variables(tmp_path / "run", 6)
 
 
 def test_a_non_finite_loss_stops_the_run_and_names_the_batch(

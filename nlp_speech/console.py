@@ -1,0 +1,151 @@
+"""What the command line reads, prints and draws."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from nlp_speech.errors import UserError
+
+if TYPE_CHECKING:
+    from nlp_speech.runtime import Model
+
+
+def load_model(bundle: Path, runtime: str, variant: str, threads: int | None) -> Model:
+    """Opens a bundle, with TensorFlow made silent if it is used."""
+    from nlp_speech.runtime import has_tensorflow, load
+
+    if (runtime != "tflite" or variant == "text") and has_tensorflow():
+        load_tensorflow(threads)
+    return load(bundle, runtime, variant, threads)
+
+
+def load_tensorflow(threads: int | None = None) -> None:
+    """Imports TensorFlow without what its libraries print before they can be told.
+
+    The number of threads is fixed with its first use, which is here.
+    """
+    kept = os.dup(2)
+    silent = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(silent, 2)
+    try:
+        import tensorflow
+        import tensorflow_text  # noqa: F401
+
+        from nlp_speech.runtime.saved_model import limit_threads
+
+        limit_threads(threads)
+        # One of several machines has to say so before anything else is done.
+        if "TF_CONFIG" not in os.environ:
+            tensorflow.config.list_physical_devices()
+            tensorflow.zeros([])
+    except ImportError as error:
+        raise UserError(
+            f"this needs TensorFlow; pip install 'nlp-speech[train]' ({error})"
+        ) from error
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(silent)
+
+
+def say(message: str) -> None:
+    """Prints a message to stderr."""
+    typer.echo(message, err=True)
+
+
+def lines_of_stdin() -> Iterator[str]:
+    """Standard input line by line.
+
+    Raises:
+        UserError: a line is not UTF-8.
+    """
+    for number, line in enumerate(sys.stdin.buffer, start=1):
+        try:
+            yield line.decode("utf-8").rstrip("\r\n")
+        except UnicodeDecodeError as error:
+            raise UserError.at(
+                "standard input", number, "this line is not UTF-8; convert it first"
+            ) from error
+
+
+def print_result(text: str, result: Any, as_json: bool, n_best: int) -> None:
+    """Prints the answer to one input, and its warning to stderr."""
+    warning = result.warning()
+    if warning:
+        say(f"warning: {text[:40]!r}...: {warning}")
+    if as_json:
+        # An argument that is not UTF-8 has lone surrogates, which cannot be printed.
+        shown = text.encode("utf-8", "replace").decode("utf-8")
+        record = {"input": shown, **result.as_dict()}
+        if "n_best" in record:
+            record["n_best"] = record["n_best"][:n_best]
+        typer.echo(json.dumps(record, ensure_ascii=False))
+    elif n_best > 1:
+        for hypothesis in result.n_best[:n_best]:
+            typer.echo(f"{hypothesis.score:8.4f}\t{hypothesis.text}")
+    else:
+        typer.echo(result.as_text())
+
+
+def print_segment(segment: Any, as_json: bool) -> None:
+    """Prints a part of a stream as soon as it is known."""
+    text = json.dumps(segment.as_dict(), ensure_ascii=False) if as_json else None
+    print(text or segment.as_text(), flush=True)
+
+
+def draw_alignment_of(model: Model, inputs: list[str], path: Path) -> None:
+    """Draws what the attention looked at for one text (`predict --attention`)."""
+    from nlp_speech.plots import draw_attention
+
+    if len(inputs) != 1:
+        raise UserError("--attention draws the alignment of one text; give just one")
+    [result] = model(inputs, endpoint=model.task.DEVICE_ENDPOINT)
+    draw_attention(result.source_pieces, result.target_pieces, result.alignment, path)
+    typer.echo(result.as_text())
+
+
+def print_explanations(
+    model: Model, inputs: list[str], path: Path, batch_size: int
+) -> None:
+    """Shows how much each word speaks for an answer (`predict --explain`)."""
+    from rich.console import Console
+
+    from nlp_speech.files import write_text
+    from nlp_speech.highlight import Highlighted, html_page, terminal_text
+
+    explain = getattr(model.task, "explain", None)
+    if explain is None:
+        raise UserError(f"--explain: a {model.task.NAME} has no words to weigh")
+    console = Console(highlight=False, soft_wrap=True)
+    pages = []
+    for text in inputs:
+        result, parts = explain(lambda t: model(t, batch_size=batch_size), text)
+        page = Highlighted(f"{result.as_text()} {result.n_best[0].score:.3f}", parts)
+        console.print(page.answer, terminal_text(page), sep="\t", markup=False)
+        pages.append(page)
+    write_text(path, html_page(model.bundle.name, pages))
+
+
+def draw_confusion_of(report: dict[str, Any], path: Path) -> None:
+    """Draws what was taken for what (`evaluate --plot`)."""
+    from nlp_speech.plots import draw_confusion
+
+    if "confusion" not in report:
+        raise UserError(f"--plot: a {report['task']} has no classes to confuse")
+    draw_confusion(report["confusion"]["labels"], report["confusion"]["counts"], path)
+
+
+def write_json(report: dict[str, Any], path: Path | None) -> None:
+    """Writes a report to a file, if one is given (`--json`)."""
+    if path is None:
+        return
+    from nlp_speech.files import write_text
+
+    write_text(path, json.dumps(report, indent=1, ensure_ascii=False) + "\n")
