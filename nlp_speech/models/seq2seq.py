@@ -7,7 +7,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from nlp_speech.decoding import log_softmax
+from nlp_speech.decoding.beam_search import log_softmax
 from nlp_speech.layers import TimeDropout
 from nlp_speech.models.decoder import Decoder, Memory, State
 from nlp_speech.models.encoder import Encoder

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from nlp_speech.audio.graph import FrontEndState, GraphFrontEnd
 from nlp_speech.contract import Endpoint
-from nlp_speech.decoding import log_softmax
+from nlp_speech.decoding.beam_search import log_softmax
 from nlp_speech.decoding.ctc import confidence, greedy, prefix_beam_search
 from nlp_speech.models.acoustic import AcousticModel
 from nlp_speech.tasks.speech_recognition import (

@@ -11,7 +11,12 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nlp_speech.decoding import NO_SCORE, Hypotheses, beam_search, log_softmax
+from nlp_speech.decoding.beam_search import (
+    NO_SCORE,
+    Hypotheses,
+    beam_search,
+    log_softmax,
+)
 
 BOS, EOS = 2, 3
 CODES = 997

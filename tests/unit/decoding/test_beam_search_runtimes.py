@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from nlp_speech.decoding import NO_SCORE, beam_search, log_softmax
+from nlp_speech.decoding.beam_search import NO_SCORE, beam_search, log_softmax
 
 VOCABULARY, UNITS = 40, 16
 
