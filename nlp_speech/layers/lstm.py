@@ -184,7 +184,7 @@ class LSTM(keras.layers.LSTM):
         inputs = (tf.transpose(x, [1, 0, 2]), h, c, *self.cell_weights(training))
         cells = None
         if not training:
-            outputs, cells = recurrence.infer(*inputs)
+            outputs, cells = recurrence.infer(*inputs, keep_cells=self.return_state)
         elif self.return_state:
             outputs, cells = recurrence.scan(*inputs, jit_compile=self.jit_compile)
         else:

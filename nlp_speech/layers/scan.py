@@ -131,18 +131,24 @@ def infer(
     kernel: Tensor,
     recurrent_kernel: Tensor,
     bias: Tensor,
-) -> tuple[Tensor, Tensor]:
+    keep_cells: bool = True,
+) -> tuple[Tensor, Any]:
     """The same as `scan` without a gradient of its own: what is exported.
 
-    Args and returns are those of `scan`.
+    Args are those of `scan`, and `keep_cells`: whether cell states are returned. A
+    device copies all that it keeps at every step.
+
+    Returns:
+        All outputs and all cell states or None, [time, batch, units] each.
     """
     projected = project(x, kernel, bias)
     steps = tf.shape(projected)[0]
-    arrays = tuple(_array(steps, state.dtype, state.shape) for state in (h, c))
+    kept = 1 + keep_cells
+    arrays = tuple(_array(steps, state.dtype, state.shape) for state in (h, c)[:kept])
 
     def body(t: Tensor, h: Tensor, c: Tensor, arrays: tuple) -> tuple:
         h, c = cell(projected[t], h, c, recurrent_kernel)
-        return t + 1, h, c, _write(arrays, t, (h, c))
+        return t + 1, h, c, _write(arrays, t, (h, c)[:kept])
 
     *_, arrays = tf.while_loop(
         lambda t, *_: t < steps,
@@ -150,7 +156,7 @@ def infer(
         (tf.constant(0), h, c, arrays),
         maximum_iterations=steps,
     )
-    return arrays[0].stack(), arrays[1].stack()
+    return arrays[0].stack(), arrays[1].stack() if keep_cells else None
 
 
 def project(x: Tensor, kernel: Tensor, bias: Tensor) -> Tensor:
