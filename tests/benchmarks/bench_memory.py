@@ -23,7 +23,7 @@ from typing import Any
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 from peers import Peer
-from side_by_side import Row, arguments, report, timed
+from side_by_side import Row, arguments, report, shown, timed
 
 CASES: dict[str, dict[str, bool]] = {
     "keras": {"stock": True},
@@ -96,15 +96,17 @@ def rows(fed: bool, rounds: int) -> list[Row]:
         "checkpoint s": "checkpoint, s",
     }
     return [
-        {
-            "name": name,
-            "unit": unit,
-            "values": {
-                case: statistics.median(m[key] for m in measured)
-                for case, measured in found.items()
-                if key in measured[0]
-            },
-        }
+        shown(
+            {
+                "name": name,
+                "unit": unit,
+                "values": {
+                    case: statistics.median(m[key] for m in measured)
+                    for case, measured in found.items()
+                    if key in measured[0]
+                },
+            }
+        )
         for key, unit in units.items()
     ]
 

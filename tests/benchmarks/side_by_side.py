@@ -1,4 +1,4 @@
-"""Measuring in turns, and the tables that come out."""
+"""Measuring in turns; each row is printed as soon as it is measured."""
 
 from __future__ import annotations
 
@@ -43,26 +43,24 @@ def speeds(name: str, runs: dict[str, Run], rounds: int, work: float, unit: str)
     print(f"measuring {name}", file=sys.stderr, flush=True)
     seconds = medians(runs, rounds)
     values = {key: work / spent for key, spent in seconds.items()}
-    return {"name": name, "unit": unit, "values": values}
+    return shown({"name": name, "unit": unit, "values": values})
 
 
-def table(rows: list[Row]) -> str:
-    """Each value, and its ratio to every value of the row that is not ours."""
-    lines = []
-    for row in rows:
-        values = row["values"]
-        peers = [name for name in values if not name.startswith("ours")]
-        lines.append(f"{row['name']} ({row['unit']})")
-        lines.append(f"    {'':14}{'':>10}" + "".join(f"{f'x {p}':>15}" for p in peers))
-        for name, value in values.items():
-            ratios = "".join(f"{value / values[p]:15.2f}" for p in peers)
-            lines.append(f"    {name:14}{value:10,.1f}{ratios}")
-    return "\n".join(lines)
+def shown(row: Row) -> Row:
+    """Prints a row: each value, and its ratio to every value that is not ours."""
+    values = row["values"]
+    peers = [name for name in values if not name.startswith("ours")]
+    lines = [f"{row['name']} ({row['unit']})"]
+    lines.append(f"    {'':14}{'':>10}" + "".join(f"{f'x {p}':>15}" for p in peers))
+    for name, value in values.items():
+        ratios = "".join(f"{value / values[p]:15.2f}" for p in peers)
+        lines.append(f"    {name:14}{value:10,.1f}{ratios}")
+    print("\n".join(lines), flush=True)
+    return row
 
 
 def report(rows: list[Row], arguments: argparse.Namespace) -> None:
-    """Prints the table, and writes the JSON file if one is asked for."""
-    print(table(rows))
+    """Writes the rows to a JSON file, if one is asked for."""
     if arguments.json:
         result = {"cores": os.cpu_count(), "rounds": arguments.rounds, "rows": rows}
         arguments.json.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
