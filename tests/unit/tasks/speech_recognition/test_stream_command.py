@@ -45,7 +45,7 @@ def bundle(small: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
         assets=assets,
         predictor=Loud(config, assets.labels.size),
     )
-    monkeypatch.setattr(cli, "_load", lambda *_: model)
+    monkeypatch.setattr(cli, "load_model", lambda *_: model)
     return model
 
 
