@@ -94,6 +94,11 @@ class ModelSection(Section):
     output_dropout: float = Field(
         default=0.5, ge=0, lt=1, description="of the pooled text"
     )
+    adversarial: float = Field(
+        default=0.0,
+        ge=0,
+        description="train also on texts moved this far to the worse; 2.5 times slower",
+    )
 
 
 class TextBatchSection(BatchSection):

@@ -9,7 +9,11 @@ import tensorflow as tf
 
 from nlp_speech.contract import TrainingData
 from nlp_speech.models.calibration import fit_temperature
-from nlp_speech.models.classifier import Classifier, weighted_cross_entropy
+from nlp_speech.models.classifier import (
+    Classifier,
+    weighted_cross_entropy,
+    worst_case,
+)
 from nlp_speech.models.pooling import Pooling
 from nlp_speech.models.recurrent import LSTMStack
 from nlp_speech.tasks.sentiment import Assets
@@ -47,11 +51,28 @@ def loss(
 ) -> tuple[Any, Any]:
     """The weighted cross-entropy of a batch, summed, and the weights' sum.
 
-    Without `training` the loss is not smoothed.
+    In `training` it may be smoothed, and the mean with that of the same texts moved to
+    where the loss grows most.
     """
-    logits = model(batch["text"], batch["text_lengths"], training=training)
+    lengths = batch["text_lengths"]
     smoothing = config.training.label_smoothing if training else 0.0
-    return weighted_cross_entropy(logits, batch["labels"], batch["weights"], smoothing)
+
+    def of(embedded: Any) -> tuple[Any, Any]:
+        logits = model.classify(embedded, lengths, training=training)
+        return weighted_cross_entropy(
+            logits, batch["labels"], batch["weights"], smoothing
+        )
+
+    embedded = model.embed(batch["text"], training=training)
+    size = config.model.adversarial
+    if not training or not size:
+        return of(embedded)
+    with tf.GradientTape() as tape:
+        tape.watch(embedded)
+        total, count = of(embedded)
+    gradient = tape.gradient(total, embedded)
+    moved, _ = of(worst_case(embedded, gradient, lengths, size))
+    return (total + moved) / 2, count
 
 
 def finish(config: SentimentConfig, model: Any, validation: TrainingData) -> None:

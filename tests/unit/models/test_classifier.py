@@ -10,7 +10,11 @@ import pytest
 import tensorflow as tf
 
 from nlp_speech.models.calibration import fit_temperature
-from nlp_speech.models.classifier import Classifier, weighted_cross_entropy
+from nlp_speech.models.classifier import (
+    Classifier,
+    weighted_cross_entropy,
+    worst_case,
+)
 from nlp_speech.models.pooling import Pooling
 from nlp_speech.models.recurrent import LSTMStack
 
@@ -223,3 +227,31 @@ def test_the_temperature_undoes_what_was_done() -> None:
     assert fit_temperature(logits[:0], labels[:0]) == 1.0
     # All right: nothing tells how much doubt is due.
     assert fit_temperature(0.1 * np.eye(3), np.arange(3)) == 1.0
+
+
+def test_the_worst_case_is_as_far_as_asked_and_worse() -> None:
+    model = make()
+    ids, lengths = batch(*LENGTHS)
+    labels = np.array([0, 0, 1, 2, 1, 0], np.int32)
+
+    def losses(embedded: Any) -> Any:
+        logits = model.classify(embedded, lengths)
+        return tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
+
+    embedded = model.embed(ids)
+    with tf.GradientTape(persistent=True) as tape:
+        tape.watch(embedded)
+        before = losses(embedded)
+        total = tf.reduce_sum(before)
+        moved = worst_case(embedded, tape.gradient(total, embedded), lengths, 0.01)
+    real = lengths > 0
+    assert (losses(moved).numpy()[real] > before.numpy()[real]).all()
+    vectors = [row[:n] for row, n in zip(embedded.numpy(), lengths, strict=True)]
+    mean = np.sqrt((np.concatenate(vectors) ** 2).sum(-1).mean())
+    steps = np.sqrt(((moved - embedded).numpy() ** 2).sum((1, 2)))
+    np.testing.assert_allclose(steps[real], 0.01 * mean, rtol=1e-3)
+    assert not (moved - embedded).numpy()[1].any()
+    assert not (moved - embedded).numpy()[4, 1:].any()
+    # Training does not see through the step.
+    through = tape.gradient(moved, embedded)
+    np.testing.assert_array_equal(through, np.ones_like(through))

@@ -10,15 +10,18 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
-from nlp_speech.contract import load_task
+from nlp_speech.contract import load_task, load_training_task
 from nlp_speech.errors import UserError
 from nlp_speech.runtime import answer
 from nlp_speech.runtime.keras import KerasPredictor
 from nlp_speech.tasks import sentiment
 from nlp_speech.tasks.sentiment import Sentiment, confusion, explain, load_assets, score
-from nlp_speech.tasks.sentiment.training import build, endpoints, finish, prepare
+from nlp_speech.tasks.sentiment.config import TextBatchSection
+from nlp_speech.tasks.sentiment.training import build, endpoints, finish, loss, prepare
 from nlp_speech.tasks.sentiment.training import training_data as make_data
+from nlp_speech.training.step import make_step
 
 LONG = "not a very good film at all . " * 12_500  # 100,000 words
 
@@ -175,3 +178,50 @@ def test_a_long_text_is_explained_in_400_steps() -> None:
     assert "".join(part.text for part in parts) == LONG
     assert 300 < len(parts) <= 400
     assert len(asked) <= 402
+
+
+def adversarial(config: Any) -> Any:
+    """The same config with adversarial training, without anything random."""
+    still = dict.fromkeys(
+        ("word_dropout", "embedding_dropout", "weight_dropout", "output_dropout"), 0.0
+    )
+    return config.model_copy(
+        update={
+            "model": config.model.model_copy(update={"adversarial": 0.3, **still}),
+            "tokenizer": config.tokenizer.model_copy(update={"sample": False}),
+            "batch": TextBatchSection(tokens=400, max_length=30, buckets=1),
+        }
+    )
+
+
+def test_adversarial_training_learns(make_config: Any, tmp_path: Path) -> None:
+    config = adversarial(make_config(validation_share=0.01))
+    live = Live(config, tmp_path / "learned")
+    optimizer = keras.optimizers.Adam(0.01)
+    optimizer.build(live.model.trainable_variables)
+    update = make_step(load_training_task("sentiment"), config, live.model, optimizer)
+    [batch] = make_data(config, live.assets, "train").dataset(0)
+    losses = []
+    for _ in range(60):
+        total, count, norm = update(batch)
+        assert np.isfinite(norm)
+        losses.append(total / count)
+    assert losses[-1] < 0.5 * losses[0]
+
+
+def test_the_adversarial_loss_is_the_mean_with_a_larger_one(
+    make_config: Any, tmp_path: Path
+) -> None:
+    config = adversarial(make_config(validation_share=0.01))
+    live = Live(config, tmp_path / "learned")
+    [batch] = make_data(config, live.assets, "train").dataset(0)
+
+    @tf.function(jit_compile=True)
+    def compiled(batch: Any) -> Any:
+        return loss(config, live.model, batch, training=True)
+
+    plain, count = loss(config, live.model, batch, training=False)
+    total, same = loss(config, live.model, batch, training=True)
+    assert total > plain
+    assert float(count) == float(same) == 6
+    np.testing.assert_allclose(compiled(batch)[0], total, rtol=1e-4)
