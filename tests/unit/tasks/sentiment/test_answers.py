@@ -21,6 +21,7 @@ from nlp_speech.tasks.sentiment import Sentiment, confusion, explain, load_asset
 from nlp_speech.tasks.sentiment.config import TextBatchSection
 from nlp_speech.tasks.sentiment.training import build, endpoints, finish, loss, prepare
 from nlp_speech.tasks.sentiment.training import training_data as make_data
+from nlp_speech.training.devices import Devices, make_strategy
 from nlp_speech.training.step import make_step
 
 LONG = "not a very good film at all . " * 12_500  # 100,000 words
@@ -199,13 +200,14 @@ def test_adversarial_training_learns(make_config: Any, tmp_path: Path) -> None:
     live = Live(config, tmp_path / "learned")
     optimizer = keras.optimizers.Adam(0.01)
     optimizer.build(live.model.trainable_variables)
-    update = make_step(load_training_task("sentiment"), config, live.model, optimizer)
+    task, devices = load_training_task("sentiment"), Devices(make_strategy())
+    update = make_step(task, config, live.model, optimizer, devices)
     [batch] = make_data(config, live.assets, "train").dataset(0)
     losses = []
     for _ in range(60):
-        total, count, norm = update(batch)
-        assert np.isfinite(norm)
-        losses.append(total / count)
+        done = update([(batch,)])
+        assert done.finite
+        losses.append(done.total / done.count)
     assert losses[-1] < 0.5 * losses[0]
 
 
