@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 import tensorflow as tf
 
+from nlp_speech.data.ahead import EpochsAhead
 from nlp_speech.data.batching import EMPTY_ROW, EpochPlan, fit_shapes
 from nlp_speech.data.encoding import FlatIds
 from nlp_speech.errors import UserError
@@ -62,8 +62,6 @@ class Batches:
         self._encode = encode
         self._seed = seed
         self._columns = dict(columns or {})
-        self._worker = ThreadPoolExecutor(1, thread_name_prefix="next-epoch")
-        self._epochs: dict[int, Future[_Epoch]] = {}
         sides = encode(0)
         self.shapes = fit_shapes(*_lengths(sides), section, multiple)
         first = self._layout(0, sides)
@@ -73,16 +71,15 @@ class Batches:
                 f"all {count} training examples are longer than "
                 f"batch.max_length {section.max_length}; raise it"
             )
-        self._epochs[0] = Future()
-        self._epochs[0].set_result(first)
+        self._epochs = EpochsAhead(self._make, first)
 
     def batches(self, epoch: int) -> int:
         """The number of batches of an epoch, counted from 0."""
-        return len(self._epoch(epoch).plan)
+        return len(self._epochs[epoch].plan)
 
     def left_out(self, epoch: int) -> int:
         """The examples of an epoch that are longer than the longest shape."""
-        return self._epoch(epoch).plan.left_out
+        return self._epochs[epoch].plan.left_out
 
     def dataset(self, epoch: int, start: int = 0) -> tf.data.Dataset:
         """The batches of an epoch, in their one fixed order.
@@ -94,8 +91,8 @@ class Batches:
         Returns:
             `batches(epoch)` - `start` batches, prefetched.
         """
-        data = self._epoch(epoch)
-        self._prepare(epoch + 1)
+        data = self._epochs[epoch]
+        self._epochs.prepare(epoch + 1)
         with tf.device("CPU:0"):
             gather = _gather(data, self._columns)
             numbers = tf.data.Dataset.range(start, len(data.plan))
@@ -106,17 +103,8 @@ class Batches:
         plan = EpochPlan(*_lengths(sides), self.shapes, self._seed, epoch)
         return _Epoch(sides, plan)
 
-    def _epoch(self, epoch: int) -> _Epoch:
-        self._prepare(epoch)
-        return self._epochs[epoch].result()
-
-    def _prepare(self, epoch: int) -> None:
-        """Starts to prepare an epoch, and forgets those before the previous one."""
-        if epoch not in self._epochs:
-            self._epochs = {n: e for n, e in self._epochs.items() if n == epoch - 1}
-            self._epochs[epoch] = self._worker.submit(
-                lambda: self._layout(epoch, self._encode(epoch))
-            )
+    def _make(self, epoch: int) -> _Epoch:
+        return self._layout(epoch, self._encode(epoch))
 
 
 class PairBatches(Batches):

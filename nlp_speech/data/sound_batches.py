@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,6 +13,7 @@ from nlp_speech.audio.augment import Changes, change, draw_changes
 from nlp_speech.audio.graph import GraphFrontEnd
 from nlp_speech.audio.sections import AugmentationSection
 from nlp_speech.audio.spec_augment import Masks, apply_masks
+from nlp_speech.data.ahead import EpochsAhead
 from nlp_speech.data.batching import EMPTY_ROW, EpochPlan, Shape
 from nlp_speech.data.encoding import FlatIds
 from nlp_speech.errors import UserError
@@ -103,8 +103,6 @@ class SoundBatches:
         self._augmentation = augmentation
         self._seed = seed
         self._from_samples = from_samples
-        self._worker = ThreadPoolExecutor(1, thread_name_prefix="next-epoch")
-        self._epochs: dict[int, Future[_Epoch]] = {}
         found = examples(0)
         changes = self._draw(0, len(found.lengths))
         frames = self._frames(found, changes)
@@ -116,16 +114,15 @@ class SoundBatches:
                 f"all {len(frames)} training utterances are longer than {seconds:g} s; "
                 "raise batch.max_seconds"
             )
-        self._epochs[0] = Future()
-        self._epochs[0].set_result(first)
+        self._epochs = EpochsAhead(self._make, first)
 
     def batches(self, epoch: int) -> int:
         """The number of batches of an epoch, counted from 0."""
-        return len(self._epoch(epoch).plan)
+        return len(self._epochs[epoch].plan)
 
     def left_out(self, epoch: int) -> int:
         """The examples of an epoch that no shape holds."""
-        return self._epoch(epoch).plan.left_out
+        return self._epochs[epoch].plan.left_out
 
     def dataset(self, epoch: int, start: int = 0) -> tf.data.Dataset:
         """The batches of an epoch, in their one fixed order.
@@ -137,8 +134,8 @@ class SoundBatches:
         Returns:
             `batches(epoch)` - `start` batches, prefetched.
         """
-        data = self._epoch(epoch)
-        self._prepare(epoch + 1)
+        data = self._epochs[epoch]
+        self._epochs.prepare(epoch + 1)
         with tf.device("CPU:0"):
             numbers = tf.data.Dataset.range(start, len(data.plan))
             batches = numbers.map(
@@ -257,16 +254,6 @@ class SoundBatches:
     def _make(self, epoch: int) -> _Epoch:
         examples = self._examples(epoch)
         return self._layout(epoch, examples, self._draw(epoch, len(examples.lengths)))
-
-    def _epoch(self, epoch: int) -> _Epoch:
-        self._prepare(epoch)
-        return self._epochs[epoch].result()
-
-    def _prepare(self, epoch: int) -> None:
-        """Starts to prepare an epoch, and forgets those before the previous one."""
-        if epoch not in self._epochs:
-            self._epochs = {n: e for n, e in self._epochs.items() if n == epoch - 1}
-            self._epochs[epoch] = self._worker.submit(self._make, epoch)
 
 
 def fit_frames(

@@ -290,7 +290,8 @@ class _Run:
         progress.evaluated = progress.update
         self.reporter.evaluation(progress, values)
         self._save()
-        number = progress.update // self.section.evaluate_every - 1
+        # The last evaluation may come before its turn.
+        number = -(-progress.update // self.section.evaluate_every) - 1
         self.callbacks.on_epoch_end(number, dict(values))
         self.reporter.restart_clock(progress)
 
