@@ -10,9 +10,9 @@ import tensorflow as tf
 
 from nlp_speech.data.ahead import EpochsAhead
 from nlp_speech.data.batching import EMPTY_ROW, EpochPlan, fit_shapes
-from nlp_speech.data.encoding import FlatIds
 from nlp_speech.errors import UserError
 from nlp_speech.sections import BatchSection
+from nlp_speech.text.flat import FlatIds
 
 Encode = Callable[[int], tuple[FlatIds, FlatIds]]
 Batch = dict[str, tf.Tensor]

@@ -15,8 +15,8 @@ from nlp_speech.audio.sections import AugmentationSection
 from nlp_speech.audio.spec_augment import Masks, apply_masks
 from nlp_speech.data.ahead import EpochsAhead
 from nlp_speech.data.batching import EMPTY_ROW, EpochPlan, Shape
-from nlp_speech.data.encoding import FlatIds
 from nlp_speech.errors import UserError
+from nlp_speech.text.flat import FlatIds
 
 Batch = dict[str, tf.Tensor]
 _CELLS = 64  # different lengths that the choice of shapes looks at

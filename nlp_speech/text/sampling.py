@@ -11,26 +11,14 @@ process: a run that is resumed would not be the run that was killed.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
 
 import numpy as np
 
+from nlp_speech.text.flat import FlatIds
 from nlp_speech.text.tokenizer import Tokenizer
 
 _SPACE = "\u2581"
 _CHUNK = 1000  # texts between which other threads may work
-
-
-class Flat(NamedTuple):
-    """Sequences one after the other.
-
-    Attributes:
-        ids: of all sequences, int32 [ids].
-        offsets: where each begins, and the end of the last, int64 [sequences + 1].
-    """
-
-    ids: np.ndarray
-    offsets: np.ndarray
 
 
 class SubwordSampler:
@@ -57,11 +45,11 @@ class SubwordSampler:
         segmentations = _segmentations(tokenizer, words, most)
         if end is not None:
             segmentations.append([(end,)])
-        self._pieces = _flat(s for options in segmentations for s in options)
+        self._pieces = FlatIds.of(s for options in segmentations for s in options)
         counts = np.array([len(options) for options in segmentations], np.int64)
         self._choices = _choices(self._pieces, counts, tokenizer.scores * alpha)
 
-    def __call__(self, seed: Sequence[int]) -> Flat:
+    def __call__(self, seed: Sequence[int]) -> FlatIds:
         """The ids of all texts; the same for the same seed, everywhere.
 
         Args:
@@ -76,7 +64,7 @@ class SubwordSampler:
         totals = np.concatenate([[0], np.cumsum(ends - begins)])
         # Where each id of the result stands among the pieces of all segmentations.
         places = np.arange(totals[-1]) + np.repeat(begins - totals[:-1], ends - begins)
-        return Flat(self._pieces.ids[places], totals[self._offsets])
+        return FlatIds(self._pieces.ids[places], totals[self._offsets])
 
 
 def _split(
@@ -129,7 +117,7 @@ def _segmentations(
     return result
 
 
-def _choices(pieces: Flat, counts: np.ndarray, scores: np.ndarray) -> np.ndarray:
+def _choices(pieces: FlatIds, counts: np.ndarray, scores: np.ndarray) -> np.ndarray:
     """Where to look a draw up.
 
     Args:
@@ -153,10 +141,3 @@ def _choices(pieces: Flat, counts: np.ndarray, scores: np.ndarray) -> np.ndarray
     )
     shares[ends - 1] = 1.0
     return np.repeat(np.arange(len(counts)), counts) + np.minimum(shares, 1.0)
-
-
-def _flat(rows: Iterable[tuple[int, ...]]) -> Flat:
-    listed = list(rows)
-    lengths = np.fromiter((len(r) for r in listed), np.int64, len(listed))
-    ids = np.fromiter((i for r in listed for i in r), np.int32, int(lengths.sum()))
-    return Flat(ids, np.concatenate([[0], np.cumsum(lengths)]))

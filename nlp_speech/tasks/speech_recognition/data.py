@@ -16,7 +16,6 @@ from nlp_speech.audio.features import FrontEnd, Statistics, statistics_of
 from nlp_speech.audio.graph import GraphFrontEnd
 from nlp_speech.audio.inputs import read_frames, read_sound, split_parts
 from nlp_speech.audio.sections import FrontEndSection
-from nlp_speech.data.encoding import FlatIds
 from nlp_speech.data.manifests import Utterance
 from nlp_speech.data.paths import resolve
 from nlp_speech.data.sound_batches import Budget, Examples, SoundBatches
@@ -37,6 +36,7 @@ from nlp_speech.tasks.speech_recognition.config import (
     SplitSection,
 )
 from nlp_speech.tasks.speech_recognition.language import prepare_language
+from nlp_speech.text.flat import FlatIds
 from nlp_speech.text.labels import Characters, Labels, clean
 from nlp_speech.text.tokenizer import Tokenizer, train_tokenizer
 

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nlp_speech.data.encoding import FlatIds, PairEncoder
+from nlp_speech.data.encoding import PairEncoder
 from nlp_speech.sections import TokenizerSection
+from nlp_speech.text.flat import FlatIds
 from nlp_speech.text.tokenizer import EOS, Tokenizer, train_tokenizer
 
 ROWS = st.lists(st.lists(st.integers(0, 9), max_size=5), max_size=8)

@@ -11,10 +11,10 @@ import pytest
 import tensorflow as tf
 
 from nlp_speech.data.batching import EMPTY_ROW, EpochPlan
-from nlp_speech.data.encoding import FlatIds
 from nlp_speech.data.pipeline import Batches, PairBatches
 from nlp_speech.errors import UserError
 from nlp_speech.sections import BatchSection
+from nlp_speech.text.flat import FlatIds
 
 Arrays = dict[str, np.ndarray]
 SECTION = BatchSection(tokens=60, max_length=20, buckets=5)

@@ -10,9 +10,9 @@ import pytest
 from nlp_speech.audio.features import FrontEnd, Reference
 from nlp_speech.audio.graph import GraphFrontEnd
 from nlp_speech.audio.sections import AugmentationSection, FrontEndSection
-from nlp_speech.data.encoding import FlatIds
 from nlp_speech.data.sound_batches import Budget, Examples, SoundBatches, fit_frames
 from nlp_speech.errors import UserError
+from nlp_speech.text.flat import FlatIds
 
 SECTION = FrontEndSection(
     sample_rate=2000, window_length=50, hop_length=20, n_fft=64, n_mels=6, f_min=0.0
