@@ -8,8 +8,10 @@ when its score is asked for.
 from __future__ import annotations
 
 import importlib.metadata
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from nlp_speech.errors import UserError
@@ -264,6 +266,66 @@ def calibration_error(
     sums = np.bincount(places, weights=surplus, minlength=bins)
     value = float(np.abs(sums).sum() / len(surplus))
     return Score("ece", value, f"bins:{bins}|width:equal|confidence of the answer")
+
+
+def rouge(
+    answers: Sequence[str], references: Sequence[Sequence[str]]
+) -> tuple[Score, ...]:
+    """The F1 of ROUGE-1, ROUGE-2 and ROUGE-L (Lin 2004), words stemmed.
+
+    Args:
+        answers: one a document.
+        references: one or several for each answer; the best of them counts, for each
+            score by itself.
+
+    Raises:
+        UserError: there is nothing to score, or not as many references as answers.
+    """
+    from rouge_score.rouge_scorer import RougeScorer
+
+    _check(answers, references)
+    names = ("rouge1", "rouge2", "rougeL")
+    scorer = RougeScorer(list(names), use_stemmer=True)
+    rows = [
+        scorer.score_multi(list(several), answer)
+        for answer, several in zip(answers, references, strict=True)
+    ]
+    version = importlib.metadata.version("rouge-score")
+    signature = f"F1|stemmer:porter|references:best|mean|rouge-score:{version}"
+    return tuple(
+        Score(n, 100 * sum(r[n].fmeasure for r in rows) / len(rows), signature)
+        for n in names
+    )
+
+
+def novelty(answers: Sequence[str], documents: Sequence[str]) -> tuple[Score, ...]:
+    """How much of summaries is new, how much stands in the document, and their length.
+
+    Args:
+        answers: one a document.
+        documents: what was summarized.
+
+    Returns:
+        ``copied_words`` and ``novel_bigrams``, the share of words that stand in the
+        document and of pairs of words that do not, and ``words``, the mean length.
+
+    Raises:
+        UserError: there is nothing to score, or not as many of the one as of the other.
+    """
+    _check(answers, documents)
+    words = copied = bigrams = novel = 0
+    for answer, document in zip(answers, documents, strict=True):
+        said, read = (re.findall(r"\w+", t.casefold()) for t in (answer, document))
+        pairs, there = list(pairwise(said)), set(pairwise(read))
+        words, bigrams = words + len(said), bigrams + len(pairs)
+        copied += sum(word in set(read) for word in said)
+        novel += sum(pair not in there for pair in pairs)
+    of = "all summaries together|words:letters and digits, case folded"
+    return (
+        Score("copied_words", 100 * copied / max(words, 1), of),
+        Score("novel_bigrams", 100 * novel / max(bigrams, 1), of),
+        Score("words", words / len(answers), "mean of summaries"),
+    )
 
 
 TRANSLATION: tuple[Scorer, ...] = (bleu, chrf, bleu_lowercased)

@@ -136,6 +136,45 @@ class TrainingSection(Section):
     xla: bool = Field(default=False, description="compile the training step with XLA")
 
 
+class Seq2SeqSection(Section):
+    """A bidirectional LSTM encoder and an attentional LSTM decoder."""
+
+    embedding_units: int = Field(default=256, ge=1, description="size of a piece")
+    units: int = Field(default=256, ge=1, description="LSTM units, each direction")
+    encoder_layers: int = Field(default=1, ge=1, description="bidirectional layers")
+    decoder_layers: int = Field(
+        default=2, ge=1, description="the first one asks the attention"
+    )
+    attention: Literal["luong", "bahdanau"] = Field(
+        default="luong", description="bilinear (Luong) or additive (Bahdanau) score"
+    )
+    attention_units: int = Field(
+        default=256, ge=1, description="size of the additive score's hidden layer"
+    )
+    input_feeding: bool = Field(
+        default=False,
+        description="feed the attentional vector to the next step: slower",
+    )
+    residual: bool = Field(
+        default=True, description="add a layer's input to its output where sizes agree"
+    )
+    layer_norm: bool = Field(
+        default=True, description="normalize what each LSTM layer is given"
+    )
+    tie_embeddings: bool = Field(
+        default=True, description="one table for target pieces and softmax"
+    )
+    dropout: float = Field(
+        default=0.3, ge=0, lt=1, description="between layers, one mask for all steps"
+    )
+    embedding_dropout: float = Field(
+        default=0.3, ge=0, lt=1, description="of embeddings, one mask for all steps"
+    )
+    output_dropout: float = Field(
+        default=0.3, ge=0, lt=1, description="before the softmax"
+    )
+
+
 class DecodingSection(Section):
     """Beam search, the same in Keras, SavedModel and TFLite."""
 

@@ -18,6 +18,7 @@ class TextEncoder:
         tokenizer: of these texts.
         alpha: smoothing of subword sampling, or None for the likeliest pieces always.
         seed: of the run, and what tells this encoder from others of the run.
+        most: pieces of a text, at most; the rest is left out. None: all.
     """
 
     def __init__(
@@ -26,12 +27,14 @@ class TextEncoder:
         tokenizer: Tokenizer,
         alpha: float | None,
         seed: tuple[int, int],
+        most: int | None = None,
     ) -> None:
         self._seed = seed
+        self._most = most
         self._sampler = None
         self._fixed = FlatIds.of([])
         if alpha is None:
-            self._fixed = FlatIds.of(tokenizer.encode(texts), end=EOS)
+            self._fixed = self._cut(FlatIds.of(tokenizer.encode(texts), end=EOS))
         else:
             self._sampler = SubwordSampler(tokenizer, texts, alpha, EOS)
 
@@ -40,7 +43,10 @@ class TextEncoder:
         if self._sampler is None:
             return self._fixed
         run, number = self._seed
-        return self._sampler((run, epoch, number))
+        return self._cut(self._sampler((run, epoch, number)))
+
+    def _cut(self, flat: FlatIds) -> FlatIds:
+        return flat if self._most is None else flat.shortened(self._most)
 
 
 class PairEncoder:
@@ -53,6 +59,7 @@ class PairEncoder:
         section: which sides are sampled, and how wildly.
         seed: of the run.
         training: whether to sample at all.
+        most: pieces of a source, at most; the rest is left out. None: all.
     """
 
     def __init__(
@@ -63,6 +70,7 @@ class PairEncoder:
         section: TokenizerSection,
         seed: int,
         training: bool,
+        most: int | None = None,
     ) -> None:
         sampled = (section.sample_source, section.sample_target)
         self._sides = [
@@ -71,6 +79,7 @@ class PairEncoder:
                 tokenizer,
                 section.sampling_alpha if training and sampled[side] else None,
                 (seed, side),
+                most if side == 0 else None,
             )
             for side, tokenizer in enumerate((source, target))
         ]

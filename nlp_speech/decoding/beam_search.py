@@ -31,12 +31,11 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
+from nlp_speech.decoding.repeats import NO_SCORE, repeats
+
 Tensor = Any
 Step = Callable[[Tensor, Any], tuple[Tensor, Tensor, Any]]
 
-# The score of a slot without hypothesis. Not minus infinity: the TFLite converter
-# silently turns that into the least float, which then passes for a score.
-NO_SCORE = -1e9
 _POSSIBLE = NO_SCORE / 2  # what is greater belongs to a hypothesis
 _LEAST_COVERAGE = 1e-6  # a source piece with less attention counts as this
 
@@ -92,6 +91,8 @@ def beam_search(
     coverage_penalty: float = 0.0,
     source_lengths: Tensor | None = None,
     n_best: int | None = None,
+    min_lengths: Tensor | None = None,
+    block_ngrams: int = 0,
 ) -> Hypotheses:
     """Searches for the best outputs of a model that is asked one step at a time.
 
@@ -117,6 +118,10 @@ def beam_search(
         source_lengths: [B] int32; needed for the coverage penalty only.
         n_best: K, the answers wanted of each row, `beam_size` if None. With fewer the
             search stops earlier, and gives the first ones of the same answers.
+        min_lengths: [B] int32, the least pieces of an answer, not counting eos, where
+            the maximum allows as many; None for 0.
+        block_ngrams: no answer has the same so many pieces in a row twice (Paulus et
+            al. 2018, section 2.5); 0 allows it.
 
     Returns:
         The answers. No row depends on what else is in its batch, bit for bit without
@@ -141,6 +146,8 @@ def beam_search(
         length_penalty=length_penalty,
         coverage_penalty=coverage_penalty,
         source_lengths=source_lengths,
+        min_lengths=min_lengths,
+        block_ngrams=block_ngrams,
     )
     return search.run(state)
 
@@ -153,6 +160,7 @@ class _Loop(NamedTuple):
     ids: Tensor  # [N] last piece of each
     state: Any  # nest of [N, ...]
     coverage: Any  # [N, S] attention received so far; () without that penalty
+    prefix: Any  # [N, t] pieces so far; () if n-grams may repeat
     scores: Tensor  # [B, beam] of the ended, best first
     ends: Tensor  # [B, beam] where they ended: time * beam + slot in the row
     pieces: Tensor  # [t, N] history of chosen pieces
@@ -183,6 +191,8 @@ class _Search:
     length_penalty: float
     coverage_penalty: float
     source_lengths: Tensor | None
+    min_lengths: Tensor | None
+    block_ngrams: int
 
     @property
     def slots(self) -> int | Tensor:
@@ -214,6 +224,7 @@ class _Search:
             state=tf.nest.map_structure(self.repeat, state),
             # only the step knows S: this grows to [N, S] by broadcasting
             coverage=tf.zeros([self.slots, 1]) if self.coverage_penalty else (),
+            prefix=tf.zeros([self.slots, 0], tf.int32) if self.block_ngrams else (),
             scores=tf.fill([self.batch_size, k], NO_SCORE),
             ends=tf.zeros([self.batch_size, k], tf.int32),
             pieces=nothing,
@@ -227,6 +238,7 @@ class _Search:
         same = tf.nest.map_structure(lambda x: x.shape, begin)
         return same._replace(
             coverage=tf.TensorShape([slots, None]) if self.coverage_penalty else (),
+            prefix=tf.TensorShape([slots, None]) if self.block_ngrams else (),
             pieces=tf.TensorShape([None, slots]),
             parents=tf.TensorShape([None, slots]),
             attention=tf.TensorShape([slots, None]),
@@ -235,24 +247,32 @@ class _Search:
     def body(self, loop: _Loop, last_divisor: Tensor) -> _Loop:
         """One step of all hypotheses."""
         log_probs, attention, state = self.step(loop.ids, loop.state)
+        if self.block_ngrams:
+            log_probs += repeats(loop.prefix, self.block_ngrams, log_probs.shape[-1])
         at_end = tf.reshape(loop.time >= self.max_lengths, [-1, 1])
         choice = self.choose(log_probs, loop.live, at_end)
+        if self.min_lengths is not None:
+            early = tf.reshape(loop.time < self.min_lengths, [-1, 1]) & ~at_end
+            choice = choice._replace(ended=tf.where(early, NO_SCORE, choice.ended))
         coverage = loop.coverage + attention if self.coverage_penalty else ()
         scores, ends = self.collect(loop, choice.ended, coverage)
         full = scores[:, -1:] > _POSSIBLE
         last_answer = scores[:, self.n_best - 1 : self.n_best]
         hopeless = choice.live[:, :1] / last_divisor <= last_answer
-        state, coverage = tf.nest.map_structure(
+        state, coverage, prefix = tf.nest.map_structure(
             # with a beam of 1 each slot is its own parent
             lambda x: x if self.beam_size == 1 else tf.gather(x, choice.parents),
-            (state, coverage),
+            (state, coverage, loop.prefix),
         )
+        if self.block_ngrams:
+            prefix = tf.concat([prefix, choice.pieces[:, tf.newaxis]], 1)
         return _Loop(
             time=loop.time + 1,
             live=tf.where(at_end | full | hopeless, NO_SCORE, choice.live),
             ids=choice.pieces,
             state=state,
             coverage=coverage,
+            prefix=prefix,
             scores=scores,
             ends=ends,
             pieces=_append(loop.pieces, choice.pieces),

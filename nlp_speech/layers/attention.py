@@ -1,4 +1,9 @@
-"""Attention of Luong et al. 2015 and of Bahdanau et al. 2015 over a padded memory."""
+"""Attention of Luong et al. 2015 and of Bahdanau et al. 2015 over a padded memory.
+
+With coverage a score also depends on the attention that a step was given before: as in
+See et al. 2017 it is a learned part of the score, but one that is added to it, so that
+only a sum and a softmax go from one step to the next, and whole targets stay fast.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +12,7 @@ from typing import Any, Literal
 import keras
 import tensorflow as tf
 
-from nlp_speech.layers.unroll import Product, Weights
+from nlp_speech.layers.unroll import Product, Weights, unroll
 
 Tensor = Any
 
@@ -23,14 +28,20 @@ class Attention(keras.layers.Layer):
             of the query's size, or ``"bahdanau"``, the additive
             ``v tanh(W q + U k + b)``.
         units: size of the additive score's hidden layer; unused by ``"luong"``.
+        coverage: whether a score depends on the attention given before.
     """
 
     def __init__(
-        self, score: Literal["luong", "bahdanau"], units: int, **options: Any
+        self,
+        score: Literal["luong", "bahdanau"],
+        units: int,
+        coverage: bool = False,
+        **options: Any,
     ) -> None:
         super().__init__(**options)
         self.score = score
         self.units = units
+        self.coverage = coverage
 
     def build(self, query_shape: Any, memory_shape: Any) -> None:
         """Creates the weights for [..., query] and [..., memory]."""
@@ -43,6 +54,14 @@ class Attention(keras.layers.Layer):
             )
             self.bias = self.add_weight(shape=(size,), initializer="zeros", name="bias")
             self.vector = self.add_weight(shape=(size, 1), name="vector")
+        if self.coverage:
+            self.coverage_kernel, self.coverage_bias = (
+                self.add_weight(shape=shape, initializer="zeros", name=name)
+                for shape, name in (
+                    ((query, 1), "coverage_kernel"),
+                    ((1,), "coverage_bias"),
+                )
+            )
         self.built = True
 
     def keys(self, memory: Tensor) -> Tensor:
@@ -57,7 +76,12 @@ class Attention(keras.layers.Layer):
         return _project(memory, self.memory_kernel.value)
 
     def call(
-        self, query: Tensor, memory: Tensor, keys: Tensor, lengths: Tensor
+        self,
+        query: Tensor,
+        memory: Tensor,
+        keys: Tensor,
+        lengths: Tensor,
+        given: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
         """Reads the memory once for each query.
 
@@ -67,14 +91,41 @@ class Attention(keras.layers.Layer):
             memory: [batch, source time, features], finite also in its padding.
             keys: what `keys` made of the memory.
             lengths: real steps of each memory, [batch].
+            given: with coverage, the attention that each query's hypothesis has given
+                so far, [batch, queries, source time].
 
         Returns:
             Context [batch, queries, features] and weights [batch, queries, source
             time]. Weights of padding are 0; for a memory of length 0, all are.
         """
         logits = self._logits(query, keys)
+        if given is not None:
+            logits += self._strength(query) * given
         mask = tf.sequence_mask(lengths, tf.shape(memory)[1], dtype=logits.dtype)
         weights = _softmax(logits, mask[:, None, :])
+        return tf.matmul(weights, memory), weights
+
+    def successive(
+        self, query: Tensor, memory: Tensor, keys: Tensor, lengths: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Reads the memory for the steps of a target, one after the other.
+
+        The same as calls with one query each, given the sum of the weights before it.
+        Arguments and results as for a call.
+        """
+        logits = tf.transpose(self._logits(query, keys), [1, 0, 2])
+        strength = tf.transpose(self._strength(query), [1, 0, 2])
+        mask = tf.sequence_mask(lengths, tf.shape(memory)[1], dtype=logits.dtype)
+
+        def step(product: Product, inputs: Any, state: Any, constants: Any) -> Any:
+            del product, constants
+            (logits, strength), (given,) = inputs, state
+            weights = _softmax(logits + strength * given, mask)
+            return (weights,), (given + weights,)
+
+        nothing = (tf.zeros_like(mask),)
+        (weights,) = unroll(step, (logits, strength), nothing, {}, {})
+        weights = tf.transpose(weights, [1, 0, 2])
         return tf.matmul(weights, memory), weights
 
     def parts(self, memory: Tensor, keys: Tensor) -> tuple[Weights, Weights]:
@@ -87,19 +138,29 @@ class Attention(keras.layers.Layer):
         Returns:
             Weights and constants for `nlp_speech.layers.unroll`.
         """
+        covering: Weights = {}
+        if self.coverage:
+            kernel, bias = self.coverage_kernel.value, self.coverage_bias.value
+            covering["coverage_kernel"] = tf.cast(kernel, keys.dtype)
+            covering["coverage_bias"] = tf.cast(bias, keys.dtype)
         if self.score == "luong":
             keys = tf.linalg.matrix_transpose(keys)
-            return {"attention_keys": keys, "memory": memory}, {}
+            return {"attention_keys": keys, "memory": memory}, covering
         kernel, bias, vector = (
             tf.cast(w.value, keys.dtype)
             for w in (self.query_kernel, self.bias, self.vector)
         )
         constants = {"attention_keys": keys, "attention_bias": bias}
         constants["attention_vector"] = vector[:, 0]
-        return {"attention_query": kernel, "memory": memory}, constants
+        return {"attention_query": kernel, "memory": memory}, constants | covering
 
     def read(
-        self, query: Tensor, lengths: Tensor, product: Product, constants: Weights
+        self,
+        query: Tensor,
+        lengths: Tensor,
+        product: Product,
+        constants: Weights,
+        given: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
         """The same as a call, for one query a memory and with given products.
 
@@ -108,6 +169,7 @@ class Attention(keras.layers.Layer):
             lengths: real steps of each memory, [batch].
             product: multiplies with the weights of `parts`.
             constants: from `parts`.
+            given: as for a call, [batch, source time].
 
         Returns:
             Context [batch, features] and weights [batch, source time].
@@ -118,6 +180,11 @@ class Attention(keras.layers.Layer):
             projected = product("attention_query", query) + constants["attention_bias"]
             hidden = tf.tanh(projected[:, None] + constants["attention_keys"])
             logits = tf.reduce_sum(hidden * constants["attention_vector"], axis=-1)
+        if given is not None:
+            strength = tf.reduce_sum(
+                query * constants["coverage_kernel"][:, 0], axis=-1, keepdims=True
+            )
+            logits += (strength + constants["coverage_bias"]) * given
         mask = tf.sequence_mask(lengths, tf.shape(logits)[1], dtype=logits.dtype)
         weights = _softmax(logits, mask)
         return product("memory", weights), weights
@@ -129,9 +196,18 @@ class Attention(keras.layers.Layer):
         hidden = tf.tanh(projected[:, :, None] + keys[:, None])
         return tf.squeeze(_project(hidden, self.vector.value), -1)
 
+    def _strength(self, query: Tensor) -> Tensor:
+        """How much scores rise with what was given, of each query [batch, queries, 1]."""
+        return _project(query, self.coverage_kernel.value) + self.coverage_bias.value
+
     def get_config(self) -> dict[str, Any]:
         """What is needed to make the layer again."""
-        return {**super().get_config(), "score": self.score, "units": self.units}
+        return {
+            **super().get_config(),
+            "score": self.score,
+            "units": self.units,
+            "coverage": self.coverage,
+        }
 
 
 def _scale(query: Tensor) -> float:

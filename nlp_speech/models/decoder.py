@@ -42,7 +42,7 @@ class Parts(Protocol):
         """Layer n: its output and its new state."""
         ...
 
-    def attend(self, query: Tensor) -> tuple[Tensor, Tensor]:
+    def attend(self, query: Tensor, given: Tensor | None) -> tuple[Tensor, Tensor]:
         """Context and attention weights, [rows, ...] each."""
         ...
 
@@ -75,6 +75,7 @@ class Decoder(keras.layers.Layer):
         layer_norm: whether the first layer's output and the attentional vector are
             normalized.
         residual: whether a layer's input is added to its output where sizes agree.
+        coverage: whether the attention depends on what it was given before.
     """
 
     def __init__(
@@ -89,6 +90,7 @@ class Decoder(keras.layers.Layer):
         output_dropout: float,
         layer_norm: bool,
         residual: bool,
+        coverage: bool = False,
         **options: Any,
     ) -> None:
         super().__init__(**options)
@@ -96,10 +98,13 @@ class Decoder(keras.layers.Layer):
         self.output_units = output_units
         self.input_feeding = input_feeding
         self.residual = residual
+        self.coverage = coverage
         self.lstms = [
             LSTM(units, return_sequences=True, name=f"layer_{n}") for n in range(layers)
         ]
-        self.attention = Attention(attention, attention_units, name="attention")
+        self.attention = Attention(
+            attention, attention_units, coverage, name="attention"
+        )
         self.norms = [
             keras.layers.LayerNormalization(name=f"norm_{n}") if layer_norm else None
             for n in range(layers)
@@ -137,7 +142,8 @@ class Decoder(keras.layers.Layer):
 
         Returns:
             ``h`` and ``c`` of each layer, [batch, units] each; then, with input
-            feeding, an attentional vector of zeros, [batch, output units].
+            feeding, an attentional vector of zeros, [batch, output units]; then, with
+            coverage, the attention given so far, [batch, source time].
         """
         mask = tf.sequence_mask(
             memory.lengths, tf.shape(memory.outputs)[1], dtype=memory.outputs.dtype
@@ -148,6 +154,8 @@ class Decoder(keras.layers.Layer):
         state = [tf.tanh(p) if n % 2 == 0 else p for n, p in enumerate(parts)]
         if self.input_feeding:
             state.append(tf.zeros_like(mean[:, :1]) * tf.ones([1, self.output_units]))
+        if self.coverage:
+            state.append(tf.zeros_like(mask))
         return tuple(state)
 
     def call(
@@ -170,9 +178,8 @@ class Decoder(keras.layers.Layer):
             return feed(self, embedded, memory, state, masks, training)
         first = self.lstms[0](embedded, initial_state=state[:2], training=training)
         below = self._normalize(0, first) * masks.layers[0]
-        context, weights = self.attention(
-            below, memory.outputs, memory.keys, memory.lengths
-        )
+        read = self.attention.successive if self.coverage else self.attention
+        context, weights = read(below, memory.outputs, memory.keys, memory.lengths)
         for n in range(1, len(self.lstms)):
             y = self.lstms[n](
                 tf.concat([below, context], axis=-1),
@@ -203,14 +210,16 @@ class Decoder(keras.layers.Layer):
         self, embedded: Tensor, state: State, parts: Parts, masks: Masks | None
     ) -> tuple[Tensor, Tensor, State]:
         """One step made of given parts; arguments and results otherwise as `step`."""
-        x = tf.concat([embedded, state[-1]], -1) if self.input_feeding else embedded
-        y, cell_state = parts.cell(0, x, state[:2])
+        cells, rest = state[: 2 * len(self.lstms)], state[2 * len(self.lstms) :]
+        x = tf.concat([embedded, rest[0]], -1) if self.input_feeding else embedded
+        given = rest[-1] if self.coverage else None
+        y, cell_state = parts.cell(0, x, cells[:2])
         new_state = list(cell_state)
         below = _times(parts.normalize(0, y), masks and masks.layers[0][:, 0])
-        context, weights = parts.attend(below)
+        context, weights = parts.attend(below, given)
         for n in range(1, len(self.lstms)):
             y, cell_state = parts.cell(
-                n, tf.concat([below, context], axis=-1), state[2 * n : 2 * n + 2]
+                n, tf.concat([below, context], axis=-1), cells[2 * n : 2 * n + 2]
             )
             new_state.extend(cell_state)
             y = parts.normalize(n, below + y if self.residual else y)
@@ -219,6 +228,8 @@ class Decoder(keras.layers.Layer):
         output = _times(output, masks and masks.output[:, 0])
         if self.input_feeding:
             new_state.append(output)
+        if given is not None:
+            new_state.append(given + weights)
         return output, weights, tuple(new_state)
 
     def _normalize(self, n: int, y: Tensor) -> Tensor:
@@ -247,13 +258,17 @@ class _Layers:
     def cell(self, n: int, x: Tensor, state: tuple[Tensor, Tensor]) -> Any:
         return self.decoder.lstms[n].step(x, state)
 
-    def attend(self, query: Tensor) -> tuple[Tensor, Tensor]:
+    def attend(self, query: Tensor, given: Tensor | None) -> tuple[Tensor, Tensor]:
         """Lets the hypotheses of each source read it, without repeating the memory."""
         outputs, keys, lengths = self.memory
         batch = outputs.shape[0] or tf.shape(outputs)[0]
         rows = query.shape[0] or tf.shape(query)[0]
         grouped = tf.reshape(query, [batch, rows // batch, query.shape[-1]])
-        context, weights = self.decoder.attention(grouped, outputs, keys, lengths)
+        if given is not None:
+            given = tf.reshape(given, [batch, rows // batch, tf.shape(given)[-1]])
+        context, weights = self.decoder.attention(
+            grouped, outputs, keys, lengths, given
+        )
         context = tf.reshape(context, [rows, outputs.shape[-1]])
         return context, tf.reshape(weights, [rows, tf.shape(weights)[-1]])
 

@@ -86,9 +86,9 @@ class _Parts:
         h, c = activate(z + self.product(f"recurrent_{n}", state[0]), state[1])
         return h, (h, c)
 
-    def attend(self, query: Tensor) -> tuple[Tensor, Tensor]:
+    def attend(self, query: Tensor, given: Tensor | None) -> tuple[Tensor, Tensor]:
         return self.decoder.attention.read(
-            query, self.memory.lengths, self.product, self.constants
+            query, self.memory.lengths, self.product, self.constants, given
         )
 
     def normalize(self, n: int, y: Tensor) -> Tensor:

@@ -11,6 +11,7 @@ from nlp_speech.decoding.beam_search import log_softmax
 from nlp_speech.layers import TimeDropout
 from nlp_speech.models.decoder import Decoder, Memory, State
 from nlp_speech.models.encoder import Encoder
+from nlp_speech.sections import Seq2SeqSection
 
 Tensor = Any
 
@@ -90,10 +91,8 @@ class Seq2Seq(keras.Model):
             Logits of the next piece, [batch, target time, target vocabulary].
         """
         memory = self.encode(inputs["source"], inputs["source_lengths"], training)
-        embedded = self._embed(self.target_table, inputs["target_inputs"])
-        embedded = self.target_dropout(embedded, training=training)
-        outputs, _ = self.decoder(embedded, memory, training=training)
-        return self._logits(outputs)
+        outputs, _ = self.write(inputs["target_inputs"], memory, training)
+        return self.logits(outputs)
 
     def encode(self, ids: Tensor, lengths: Tensor, training: bool = False) -> Memory:
         """Reads a batch of sources.
@@ -110,6 +109,19 @@ class Seq2Seq(keras.Model):
         embedded = self.source_dropout(embedded, training=training)
         outputs = self.encoder(embedded, lengths, training=training)
         return self.decoder.remember(outputs, lengths)
+
+    def write(
+        self, ids: Tensor, memory: Memory, training: bool = False
+    ) -> tuple[Tensor, Tensor]:
+        """Reads whole targets, [batch, target time], shifted by one.
+
+        Returns:
+            Attentional vectors [batch, target time, embedding units] and attention
+            weights [batch, target time, source time].
+        """
+        embedded = self._embed(self.target_table, ids)
+        embedded = self.target_dropout(embedded, training=training)
+        return self.decoder(embedded, memory, training=training)
 
     def initial_state(self, memory: Memory) -> State:
         """The decoder's state before the first piece, [batch, ...] each."""
@@ -129,19 +141,64 @@ class Seq2Seq(keras.Model):
             Log-probabilities of the next piece [rows, target vocabulary], attention
             weights [rows, source time], and the new state.
         """
+        output, weights, state = self.advance(ids, state, memory)
+        return log_softmax(self.logits(output)), weights, state
+
+    def advance(
+        self, ids: Tensor, state: State, memory: Memory
+    ) -> tuple[Tensor, Tensor, State]:
+        """As `step`, with the attentional vectors in place of the probabilities."""
         embedded = self._embed(self.target_table, ids)
-        output, weights, state = self.decoder.step(embedded, state, memory)
-        return log_softmax(self._logits(output)), weights, state
+        return self.decoder.step(embedded, state, memory)
 
     def _embed(self, table: Any, ids: Tensor) -> Tensor:
         return tf.gather(table.value, ids) * self.embedding_units**0.5
 
-    def _logits(self, outputs: Tensor) -> Tensor:
+    def logits(self, outputs: Tensor) -> Tensor:
+        """The softmax's logits of attentional vectors, [..., target vocabulary]."""
         flat = tf.reshape(outputs, [-1, self.embedding_units])
         logits = tf.matmul(flat, self.softmax_table.value, transpose_b=True)
         logits = tf.nn.bias_add(logits, self.softmax_bias.value)
         shape = [*_dimensions(outputs)[:-1], self.target_size]
         return tf.reshape(logits, shape)
+
+
+def parts(section: Seq2SeqSection, coverage: bool = False) -> dict[str, Any]:
+    """Encoder, decoder and sizes of a `Seq2Seq`, as a config describes them.
+
+    Args:
+        section: the config's.
+        coverage: whether the attention depends on what it was given before.
+    """
+    common: dict[str, Any] = {
+        "units": section.units,
+        "dropout": section.dropout,
+        "layer_norm": section.layer_norm,
+        "residual": section.residual,
+    }
+    return {
+        "encoder": Encoder(layers=section.encoder_layers, name="encoder", **common),
+        "decoder": Decoder(
+            layers=section.decoder_layers,
+            output_units=section.embedding_units,
+            attention=section.attention,
+            attention_units=section.attention_units,
+            input_feeding=section.input_feeding,
+            output_dropout=section.output_dropout,
+            coverage=coverage,
+            name="decoder",
+            **common,
+        ),
+        "embedding_units": section.embedding_units,
+        "embedding_dropout": section.embedding_dropout,
+        "tied": section.tie_embeddings,
+    }
+
+
+def shifted(target: Tensor, bos: int) -> Tensor:
+    """Targets [batch, time] as a decoder reads them: after `bos`, the last left out."""
+    first = tf.fill([tf.shape(target)[0], 1], tf.constant(bos, target.dtype))
+    return tf.concat([first, target[:, :-1]], axis=1)
 
 
 def _dimensions(x: Tensor) -> list[Any]:

@@ -36,6 +36,15 @@ class FlatIds:
         flat = chain.from_iterable(chain(row, tail) for row in rows)
         return cls(np.fromiter(flat, np.int32, int(offsets[-1])), offsets)
 
+    def shortened(self, most: int) -> FlatIds:
+        """The same sequences, with at most so many ids before the last one of each."""
+        lengths = np.minimum(self.lengths, most + 1)
+        offsets = np.concatenate([[0], np.cumsum(lengths)])
+        moved = np.repeat(self.offsets[:-1] - offsets[:-1], lengths)
+        ids = self.ids[np.arange(offsets[-1]) + moved]
+        ids[offsets[1:] - 1] = self.ids[self.offsets[1:] - 1]
+        return FlatIds(ids, offsets)
+
     @property
     def lengths(self) -> np.ndarray:
         """The length of each sequence, int64 [sequences]."""
@@ -48,3 +57,19 @@ class FlatIds:
     def __getitem__(self, number: int) -> np.ndarray:
         """One sequence."""
         return self.ids[self.offsets[number] : self.offsets[number + 1]]
+
+
+def padded(rows: Sequence[Sequence[int]]) -> tuple[np.ndarray, np.ndarray]:
+    """Puts sequences side by side.
+
+    Args:
+        rows: ids of each text.
+
+    Returns:
+        The ids, int32 [rows, steps], padded with 0, and their lengths, int32 [rows].
+    """
+    lengths = np.array([len(row) for row in rows], np.int32)
+    ids = np.zeros([len(rows), max(lengths, default=1)], np.int32)
+    for n, row in enumerate(rows):
+        ids[n, : len(row)] = row
+    return ids, lengths

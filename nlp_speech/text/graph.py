@@ -91,6 +91,23 @@ class GraphTokenizer(tf.Module):
             strings if normalized else normalize_graph(strings)
         )
 
+    def read(self, strings: tf.Tensor, most: int) -> tuple[tf.Tensor, tf.Tensor]:
+        """Splits each string as an encoder reads it: `EOS` after its pieces.
+
+        Args:
+            strings: any bytes, [batch].
+            most: pieces of a string, at most; the rest is left out.
+
+        Returns:
+            The ids, int32 [batch, steps], padded with 0, and how many count, [batch].
+        """
+        pieces = self.encode(strings)[:, :most]
+        end = tf.fill([pieces.nrows(), 1], tf.constant(EOS, tf.int32))
+        ragged: Any = tf.RaggedTensor
+        ends = ragged.from_tensor(end, row_splits_dtype=pieces.row_splits.dtype)
+        pieces = tf.concat([pieces, ends], axis=1)
+        return pieces.to_tensor(), tf.cast(pieces.row_lengths(), tf.int32)
+
     def decode(
         self, ids: tf.Tensor | tf.RaggedTensor, lengths: tf.Tensor | None = None
     ) -> tf.Tensor:

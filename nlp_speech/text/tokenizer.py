@@ -146,6 +146,37 @@ class Tokenizer:
         """The pieces of one text, a space written as U+2581, special ones in <>."""
         return [self._model.id_to_piece(int(i)) for i in ids]
 
+    def surfaces(self, texts: Sequence[str]) -> list[list[str]]:
+        """The pieces of `encode` as they stand in each text, a space as U+2581.
+
+        What the vocabulary lacks is there letter for letter.
+        """
+        pieces: list[list[str]] = []
+        for chunk in _chunks(texts):
+            pieces += self._model.encode(chunk, out_type=str, num_threads=1)
+        return pieces
+
+    def join(self, ids: Iterable[int], surfaces: Sequence[str]) -> str:
+        """Joins pieces to a text, some of which are copied from another text.
+
+        Args:
+            ids: of the vocabulary, or `size` and more: from that place of `surfaces`
+                on. `PAD`, `BOS` and `EOS` are dropped.
+            surfaces: the pieces of the other text.
+
+        Returns:
+            The text, without spaces at its ends.
+        """
+        heard = [int(i) for i in ids if int(i) not in (PAD, BOS, EOS)]
+        parts = [
+            surfaces[i - self.size] if i >= self.size else self._surface(i)
+            for i in heard
+        ]
+        return "".join(parts).replace(_SPACE, " ").strip(" ")
+
+    def _surface(self, number: int) -> str:
+        return UNKNOWN if number == UNK else self._model.id_to_piece(number)
+
     def save(self, path: Path) -> None:
         """Writes the model whole or not at all.
 

@@ -57,6 +57,13 @@ SMALL: dict[str, list[str]] = {
         # Most inputs are longer.
         "model.window=8",
     ],
+    "summarization": [
+        "tokenizer.vocabulary_size=160",
+        "model.embedding_units=16",
+        "model.units=16",
+        "decoding.max_length=12",
+        "decoding.max_source_length=40",
+    ],
 }
 # Inputs that say nothing.
 BLANK = ["", " ", "\t\u3000"]

@@ -13,6 +13,7 @@ import numpy as np
 from nlp_speech.errors import UserError
 from nlp_speech.tasks.sentiment.config import SentimentConfig
 from nlp_speech.tasks.sentiment.corpus import read_split
+from nlp_speech.text.flat import padded
 from nlp_speech.text.normalization import normalize, strip_tags
 from nlp_speech.text.occlusion import Part, explain_by_occlusion
 from nlp_speech.text.tokenizer import EOS, Tokenizer
@@ -135,10 +136,7 @@ def before(endpoint: str, inputs: Sequence[str], assets: Assets) -> Arrays:
     if endpoint == TEXT_ENDPOINT:
         return {"text": np.array([text.encode() for text in texts], dtype=object)}
     rows = [[*ids, EOS] for ids in assets.tokenizer.encode(texts)]
-    lengths = np.array([len(row) for row in rows], np.int32)
-    ids = np.zeros([len(rows), max(lengths, default=1)], np.int32)
-    for n, row in enumerate(rows):
-        ids[n, : len(row)] = row
+    ids, lengths = padded(rows)
     return {"ids": ids, "lengths": lengths}
 
 

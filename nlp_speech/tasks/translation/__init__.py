@@ -13,6 +13,7 @@ from nlp_speech.data.parallel import ParallelText
 from nlp_speech.data.paths import resolve
 from nlp_speech.errors import UserError
 from nlp_speech.tasks.translation.config import SplitSection, TranslationConfig
+from nlp_speech.text.flat import padded
 from nlp_speech.text.normalization import normalize
 from nlp_speech.text.tokenizer import EOS, Tokenizer
 
@@ -125,10 +126,7 @@ def before(endpoint: str, inputs: Sequence[str], assets: Assets) -> Arrays:
         return {"text": np.array([normalize(t).encode() for t in inputs], dtype=object)}
     limit = assets.max_source_length
     rows = [[*ids[:limit], EOS] for ids in assets.source.encode(inputs)]
-    lengths = np.array([len(row) for row in rows], np.int32)
-    ids = np.zeros([len(rows), max(lengths, default=0)], np.int32)
-    for n, row in enumerate(rows):
-        ids[n, : len(row)] = row
+    ids, lengths = padded(rows)
     return {"ids": ids, "lengths": lengths}
 
 

@@ -74,13 +74,7 @@ class Translator(tf.Module):
 
         A slot for which the search found nothing has a score of -1e9.
         """
-        pieces = self.source.encode(text)[:, : self.options.max_source_length]
-        end = tf.fill([pieces.nrows(), 1], tf.constant(EOS, tf.int32))
-        ragged: Any = tf.RaggedTensor
-        end_rows = ragged.from_tensor(end, row_splits_dtype=pieces.row_splits.dtype)
-        pieces = tf.concat([pieces, end_rows], axis=1)
-        lengths = tf.cast(pieces.row_lengths(), tf.int32)
-        found = self.search(pieces.to_tensor(), lengths)
+        found = self.search(*self.source.read(text, self.options.max_source_length))
         return {
             "text": self.target.decode(found.ids, found.lengths),
             "score": found.scores,

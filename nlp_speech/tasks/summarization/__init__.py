@@ -1,0 +1,202 @@
+"""Summarization, the light side: config, result, and what surrounds the model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nlp_speech.tasks.summarization.config import SummarizationConfig
+from nlp_speech.tasks.summarization.corpus import read_split
+from nlp_speech.text.flat import padded
+from nlp_speech.text.normalization import normalize
+from nlp_speech.text.tokenizer import EOS, Tokenizer
+
+if TYPE_CHECKING:
+    from nlp_speech.contract import Arrays
+
+NAME = "summarization"
+Config = SummarizationConfig
+SERVER_ENDPOINT = "summarize"
+DEVICE_ENDPOINT = "summarize_ids"
+# TFLite has no operator that tells what the pieces outside the vocabulary look like.
+TEXT_ENDPOINT = None
+METRIC = "rouge1"
+
+TOKENIZER_FILE = "tokenizer.model"
+
+# The search fills the slots for which it found nothing with a score far below this.
+_NO_HYPOTHESIS = -1e8
+
+
+@dataclass(frozen=True)
+class Assets:
+    """The vocabulary of a summarizer, and how much of a document it reads.
+
+    Attributes:
+        tokenizer: of documents and summaries.
+        max_source_length: pieces read of a document, at most.
+    """
+
+    tokenizer: Tokenizer
+    max_source_length: int
+
+
+@dataclass(frozen=True)
+class Hypothesis:
+    """One of several summaries of a document.
+
+    Attributes:
+        text: the summary.
+        score: what the search ranked it by; higher is better.
+    """
+
+    text: str
+    score: float
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What the summarizer answers to a document.
+
+    Attributes:
+        text: the best summary.
+        score: its length-normalized log-probability.
+        n_best: the best summaries, this one first.
+        truncated: whether the document was too long and was read in part.
+        empty: whether there was nothing to read; then the summary is empty.
+        document: what was summarized.
+    """
+
+    text: str
+    score: float
+    n_best: tuple[Hypothesis, ...] = ()
+    truncated: bool = False
+    empty: bool = False
+    document: str = ""
+
+    def as_dict(self) -> dict[str, Any]:
+        """The result as plain JSON data, without the document."""
+        return {
+            "text": self.text,
+            "score": self.score,
+            "n_best": [{"text": h.text, "score": h.score} for h in self.n_best],
+            "truncated": self.truncated,
+            "empty": self.empty,
+        }
+
+    def as_text(self) -> str:
+        """The summary."""
+        return self.text
+
+    def warning(self) -> str | None:
+        """What the user should know about this answer, if anything."""
+        if self.truncated:
+            return "the document is too long; only its first part was summarized"
+        if self.empty:
+            return "there is nothing to read; the summary is empty"
+        return None
+
+
+def load_assets(config: SummarizationConfig, directory: Path) -> Assets:
+    """Opens the vocabulary."""
+    tokenizer = Tokenizer.load(directory / TOKENIZER_FILE)
+    return Assets(tokenizer, config.decoding.max_source_length)
+
+
+def before(endpoint: str, inputs: Sequence[str], assets: Assets) -> Arrays:
+    """Documents as the endpoint takes them: strings, or padded ids and lengths."""
+    if endpoint == SERVER_ENDPOINT:
+        return {"text": np.array([normalize(t).encode() for t in inputs], dtype=object)}
+    limit = assets.max_source_length
+    rows = [[*ids[:limit], EOS] for ids in assets.tokenizer.encode(inputs)]
+    ids, lengths = padded(rows)
+    return {"ids": ids, "lengths": lengths}
+
+
+def after(
+    endpoint: str, outputs: Arrays, inputs: Sequence[str], assets: Assets
+) -> list[Summary]:
+    """A summary for each document."""
+    surfaces = assets.tokenizer.surfaces(inputs)
+    if endpoint == SERVER_ENDPOINT:
+        texts = [[t.decode() for t in row] for row in outputs["text"]]
+    else:
+        texts = [
+            [
+                assets.tokenizer.join(ids[:length], pieces)
+                for ids, length in zip(answers, lengths, strict=True)
+            ]
+            for answers, lengths, pieces in zip(
+                outputs["ids"], outputs["lengths"], surfaces, strict=True
+            )
+        ]
+    return [
+        _summary(texts[n], outputs["score"][n], inputs[n], len(pieces), assets)
+        for n, pieces in enumerate(surfaces)
+    ]
+
+
+def references(
+    config: SummarizationConfig, split: str, files: Sequence[Path] = ()
+) -> tuple[list[str], list[tuple[str, ...]]]:
+    """The documents and the summaries of a split, or of the given tables.
+
+    Args:
+        config: names the splits: ``validation``, or one of `data.test`.
+        split: which one.
+        files: instead of a split, tables with the columns of the validation data.
+
+    Raises:
+        UserError: there is no such split, or its files are bad.
+    """
+    documents = read_split(config, split, files)
+    return [d.text for d in documents], [d.summaries for d in documents]
+
+
+def score(
+    results: Sequence[Summary], references: Sequence[Sequence[str]]
+) -> tuple[dict[str, float], dict[str, str]]:
+    """ROUGE-1, 2 and L in per cent, length in words, and how much is new or copied."""
+    from nlp_speech import metrics
+
+    answers = [r.text for r in results]
+    scores = [
+        *metrics.rouge(answers, references),
+        *metrics.novelty(answers, [r.document for r in results]),
+    ]
+    return {s.name: s.value for s in scores}, {s.name: s.signature for s in scores}
+
+
+def samples(config: SummarizationConfig) -> list[str]:
+    """A few hand-written inputs, easy and odd."""
+    del config
+    return [
+        "We present a small model that summarizes documents on a phone. It copies the "
+        "words that it does not know, and it reads at most a few hundred words.",
+        "The meeting of Monday is moved to Thursday at ten. Please tell Kwabena.",
+        "",
+        " ",
+        "?",
+        "Zürich, 3 € — naïve Résumé №5 ①",
+        "日本語 🙂 שלום",
+        "word " * 60,
+    ]
+
+
+def _summary(
+    texts: Sequence[str], scores: np.ndarray, document: str, read: int, assets: Assets
+) -> Summary:
+    pairs = zip(texts, scores, strict=True)
+    n_best = tuple(Hypothesis(t, float(s)) for t, s in pairs if s > _NO_HYPOTHESIS)
+    return Summary(
+        text=n_best[0].text,
+        score=n_best[0].score,
+        n_best=n_best,
+        truncated=read > assets.max_source_length,
+        empty=read == 0,
+        document=document,
+    )
