@@ -197,7 +197,7 @@ class Attention(keras.layers.Layer):
         return tf.squeeze(_project(hidden, self.vector.value), -1)
 
     def _strength(self, query: Tensor) -> Tensor:
-        """How much scores rise with what was given, of each query [batch, queries, 1]."""
+        """How much scores rise with what was given, [batch, queries, 1]."""
         return _project(query, self.coverage_kernel.value) + self.coverage_bias.value
 
     def get_config(self) -> dict[str, Any]:

@@ -183,3 +183,27 @@ def test_calibration_error() -> None:
     assert apart.value == pytest.approx((0.8 + 0.8) / 2)
     with pytest.raises(UserError, match="nothing to score"):
         metrics.calibration_error([], [])
+
+
+def test_rouge_by_hand() -> None:
+    answers = ["The cats sat", "no"]
+    references = [["a cat sat here", "dogs"], ["yes"]]
+    rouge1, rouge2, rouge_l = metrics.rouge(answers, references)
+    # "cat sat": 2 of 3 said, 2 of 4 wanted; stemmed, so that the pair counts too.
+    assert rouge1.value == pytest.approx(100 * (2 * 2 / (3 + 4)) / 2)
+    assert rouge2.value == pytest.approx(100 * (2 * 1 / (2 + 3)) / 2)
+    assert rouge_l.value == pytest.approx(rouge1.value)
+    assert [s.name for s in (rouge1, rouge2, rouge_l)] == ["rouge1", "rouge2", "rougeL"]
+
+
+def test_the_best_reference_counts() -> None:
+    worse, better = ["nothing"], ["nothing", "a b"]
+    assert metrics.rouge(["a b"], [worse])[0].value == 0
+    assert metrics.rouge(["a b"], [better])[0].value == 100
+
+
+def test_novelty_by_hand() -> None:
+    copied, novel, length = metrics.novelty(["The dog barks", ""], ["the dog", "x"])
+    assert copied.value == pytest.approx(100 * 2 / 3)
+    assert novel.value == 50
+    assert length.value == 1.5

@@ -15,8 +15,8 @@ def softmax(x: np.ndarray) -> np.ndarray:
     return e / e.sum()
 
 
-def make(score: Any) -> Attention:
-    layer = Attention(score, units=7)
+def make(score: Any, coverage: bool = False) -> Attention:
+    layer = Attention(score, units=7, coverage=coverage)
     layer.build((None, None, 4), (None, None, 6))
     return layer
 
@@ -57,6 +57,26 @@ def test_padding_gets_no_weight(score: str) -> None:
     np.testing.assert_array_equal(weights[1, :, 2:], 0)
     np.testing.assert_array_equal(weights[2], 0)
     assert np.isfinite(weights.numpy()).all()
+
+
+@pytest.mark.parametrize("score", ["luong", "bahdanau"])
+def test_coverage_is_what_was_given_before(score: str) -> None:
+    layer = make(score, coverage=True)
+    query, memory = data()
+    keys, lengths = layer.keys(memory), np.array([5, 2, 0])
+    rng = np.random.default_rng(2)
+    for weight in (layer.coverage_kernel, layer.coverage_bias):
+        weight.assign(rng.normal(size=weight.shape) * 3)
+    context, weights = layer.successive(query, memory, keys, lengths)
+    given = np.zeros([3, 1, 5], np.float32)
+    for n in range(2):
+        one = query[:, n : n + 1]
+        step, found = layer(one, memory, keys, lengths, given)
+        np.testing.assert_allclose(weights[:, n : n + 1], found, atol=1e-6)
+        np.testing.assert_allclose(context[:, n : n + 1], step, atol=1e-5)
+        free, _ = layer(one, memory, keys, lengths)
+        assert np.allclose(step, free, atol=1e-4) == (n == 0)
+        given = given + found.numpy()
 
 
 def test_time_dropout_drops_the_same_units_at_every_step() -> None:
