@@ -133,12 +133,15 @@ class Task(Protocol):
 
     def references(
         self, config: Any, split: str, files: Sequence[Path] = ()
-    ) -> tuple[list[str], list[str]]:
-        """Reads a split (or the given files instead) as inputs and references."""
+    ) -> tuple[list[str], list[Any]]:
+        """Reads a split (or the given files instead) as inputs and references.
+
+        A reference is what `score` takes: a string, or several where any is right.
+        """
         ...
 
     def score(
-        self, results: Sequence[Any], references: Sequence[str]
+        self, results: Sequence[Any], references: Sequence[Any]
     ) -> tuple[dict[str, float], dict[str, str]]:
         """Scores results: metrics by name, and the signature of each."""
         ...

@@ -32,6 +32,7 @@ from typing import Any, NamedTuple
 import tensorflow as tf
 
 from nlp_speech.decoding.repeats import NO_SCORE, repeats
+from nlp_speech.decoding.trace import trace
 
 Tensor = Any
 Step = Callable[[Tensor, Any], tuple[Tensor, Tensor, Any]]
@@ -330,9 +331,8 @@ class _Search:
         # without rows there has been no step
         longest = tf.minimum(tf.maximum(tf.reduce_max(lengths), 1), loop.time)
         slots = self.of_all(ends % self.beam_size, self.beam_size)
-        ids, paths = _walk(
-            loop, tf.reshape(lengths, [-1]), tf.reshape(slots, [-1]), longest
-        )
+        ends = tf.reshape(lengths, [-1]), tf.reshape(slots, [-1])
+        ids, paths = trace(loop.pieces, loop.parents, *ends, longest)
         shape = [self.batch_size, self.n_best, longest]
         steps = tf.range(longest)
         size = tf.shape(loop.attention)[1] // tf.maximum(loop.time, 1)
@@ -377,37 +377,3 @@ class _Search:
 
 def _append(history: Tensor, new: Tensor) -> Tensor:
     return tf.concat([history, tf.expand_dims(new, 0)], 0)
-
-
-def _walk(
-    loop: _Loop, lengths: Tensor, slots: Tensor, longest: Tensor
-) -> tuple[Tensor, Tensor]:
-    """Follows back-pointers from the last piece to the first.
-
-    Args:
-        loop: with the histories.
-        lengths: [A] pieces of each answer.
-        slots: [A] the slot (of N) where each ended.
-        longest: [] of the lengths.
-
-    Returns:
-        Pieces [T, A], padded with 0, and the slot before each, [T, A].
-    """
-
-    def back(time: Tensor, slot: Tensor, ids: Tensor, paths: Tensor) -> Any:
-        time -= 1
-        real = time < lengths
-        piece = tf.where(real, tf.gather(loop.pieces[time], slot), 0)
-        slot = tf.where(real, tf.gather(loop.parents[time], slot), slot)
-        ids = tf.concat([tf.expand_dims(piece, 0), ids], 0)
-        return time, slot, ids, tf.concat([tf.expand_dims(slot, 0), paths], 0)
-
-    nothing = tf.zeros([0, slots.shape[0] or tf.size(slots)], tf.int32)
-    grows = tf.TensorShape([None, slots.shape[0]])
-    _, _, ids, paths = tf.while_loop(
-        lambda time, *_: time > 0,
-        back,
-        (longest, slots, nothing, nothing),
-        shape_invariants=(longest.shape, slots.shape, grows, grows),
-    )
-    return ids, paths
