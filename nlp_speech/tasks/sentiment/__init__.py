@@ -13,7 +13,7 @@ import numpy as np
 from nlp_speech.errors import UserError
 from nlp_speech.tasks.sentiment.config import SentimentConfig
 from nlp_speech.tasks.sentiment.corpus import read_split
-from nlp_speech.text.normalization import normalize, strip_tags
+from nlp_speech.text.normalization import clean, normalize
 from nlp_speech.text.occlusion import Part, explain_by_occlusion
 from nlp_speech.text.tokenizer import EOS, Tokenizer
 
@@ -104,11 +104,6 @@ class Sentiment:
         if self.empty:
             return "there is nothing to read; the answer is how often each class occurs"
         return None
-
-
-def clean(text: str) -> str:
-    """A text as the vocabulary is given it: valid Unicode, without HTML tags."""
-    return strip_tags(normalize(text))
 
 
 def load_assets(config: SentimentConfig, directory: Path) -> Assets:
