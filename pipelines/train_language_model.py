@@ -1,4 +1,4 @@
-"""Trains a language model: ``python pipelines/train_language_model.py CONFIG [a.b=value]``.
+"""Trains one: ``python pipelines/train_language_model.py CONFIG [a.b=value]``.
 
 The run goes to ``runs/<config name>``; the same command again goes on with it.
 """
@@ -18,7 +18,10 @@ def main(path: str, *overrides: str) -> None:
     from nlp_speech.training import train
 
     config = read_config(path, overrides)
-    task, training_task = load_task("language_model"), load_training_task("language_model")
+    task, training_task = (
+        load_task("language_model"),
+        load_training_task("language_model"),
+    )
     directory = Path("runs") / Path(path).stem
     weights = train(task, training_task, config, directory, resume=directory.exists())
     print(weights)

@@ -84,7 +84,7 @@ class StreamBatches:
         count = len(flat)
         order = random.permutation(count) if self._shuffle else np.arange(count)
         ends = [np.full(1, self._end, np.int32)]
-        stream = np.concatenate([*ends, *(flat[n] for n in order)])
+        stream = np.concatenate([*ends, *(flat[int(n)] for n in order)])
         shift = int(random.integers(self._steps)) if self._shuffle else 0
         begins = np.arange(-shift, len(stream) - 1, self._steps)
         if self._shuffle:

@@ -60,7 +60,8 @@ def read_table(path: Path, columns: Sequence[str]) -> Iterator[Row]:
         UserError: the file is missing, damaged, of an unknown format or not UTF-8, a
             column is missing, or a row is malformed; it names the line.
     """
-    formats = dict(zip(FORMATS, (_csv, _tsv, _jsonl), strict=True))
+    readers = (_csv, _tsv, _jsonl)
+    formats = {str(n): read for n, read in zip(FORMATS, readers, strict=True)}
     suffixes = [s.lower() for s in path.suffixes if s.lower() not in COMPRESSED]
     read = formats.get(suffixes[-1] if suffixes else "")
     if read is None:

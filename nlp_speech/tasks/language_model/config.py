@@ -7,8 +7,8 @@ from typing import Literal
 from pydantic import Field
 
 from nlp_speech.sections import (
-    ExportSection,
     Experiment,
+    ExportSection,
     Section,
     TextTokenizerSection,
     TrainingSection,

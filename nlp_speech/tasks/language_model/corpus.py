@@ -52,7 +52,8 @@ def read_corpus(config: LanguageModelConfig) -> Corpus:
             "all training texts are the same, so that none is left for validation; "
             "give data.validation"
         )
-    return Corpus(train, validation, len(texts) - len(train) - len(validation))
+    own = 0 if data.validation else len(validation)
+    return Corpus(train, validation, len(texts) - len(train) - own)
 
 
 def read_split(

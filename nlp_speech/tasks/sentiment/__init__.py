@@ -31,6 +31,8 @@ METRIC = "accuracy"
 
 TOKENIZER_FILE = "tokenizer.model"
 LABELS_FILE = "labels.json"
+# Its name begins with a dot, so that it stays in the run: a bundle does not need it.
+PRETRAINED_FILE = ".pretrained.npz"
 
 _BAD_LABELS = "the labels cannot be read; train or copy the model again"
 
@@ -43,11 +45,13 @@ class Assets:
         tokenizer: the vocabulary.
         labels: the names of the classes, in the order of probabilities.
         shares: of each class in the training data: the answer to an empty text.
+        pretrained: the file of the weights that a new model begins with, if any.
     """
 
     tokenizer: Tokenizer
     labels: tuple[str, ...]
     shares: tuple[float, ...]
+    pretrained: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -119,7 +123,13 @@ def load_assets(config: SentimentConfig, directory: Path) -> Assets:
         raise UserError.at(path, None, _BAD_LABELS) from error
     if not labels:
         raise UserError.at(path, None, _BAD_LABELS)
-    return Assets(Tokenizer.load(directory / TOKENIZER_FILE), labels, shares)
+    weights = directory / PRETRAINED_FILE
+    return Assets(
+        Tokenizer.load(directory / TOKENIZER_FILE),
+        labels,
+        shares,
+        weights if weights.is_file() else None,
+    )
 
 
 def before(endpoint: str, inputs: Sequence[str], assets: Assets) -> Arrays:
