@@ -64,8 +64,8 @@ def split_texts(
     """
     random = np.random.default_rng([seed, len(texts)])
     count = min(max(1, round(share * len(texts))), len(texts) - 1)
-    taken = set(random.permutation(len(texts))[:count].tolist())
-    second: list[str] = [texts[n] for n in sorted(taken)]
+    taken: set[int] = set(random.permutation(len(texts))[:count].tolist())
+    second = [texts[n] for n in sorted(taken)]
     rest = [text for n, text in enumerate(texts) if n not in taken]
     return without_texts(rest, second), second
 

@@ -31,9 +31,15 @@ class Adam(keras.optimizers.Adam):
         super().__init__(**options)
         self.rates = dict(rates or {})
 
+    def build(self, variables: Sequence[Any]) -> None:
+        """Makes room for the moments of Keras variables."""
+        super().build(variables)
+        self._by_index = [self.rates.get(v.path) for v in variables]
+
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
         """Moves one variable."""
-        rate = self.rates.get(variable.path)
+        # TensorFlow's variables come here, which have no path.
+        rate = self._by_index[self._get_variable_index(variable)]
         if rate is not None:
             learning_rate = learning_rate * rate(self.iterations)
         super().update_step(gradient, variable, learning_rate)
