@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from collections.abc import Sequence
 
@@ -37,7 +38,7 @@ def rows_of(data: StreamBatches, epoch: int, start: int = 0) -> list[list[int]]:
 
 
 def successors(rows: list[list[int]]) -> Counter[tuple[int, int]]:
-    return Counter((a, b) for row in rows for a, b in zip(row, row[1:], strict=False))
+    return Counter((a, b) for row in rows for a, b in itertools.pairwise(row))
 
 
 @pytest.mark.parametrize("shuffle", [True, False])
@@ -46,7 +47,7 @@ def test_every_piece_is_predicted_once(epoch: int, shuffle: bool) -> None:
     expected: Counter[tuple[int, int]] = Counter()
     for text in TEXTS:
         whole = [END, *text, END]
-        expected.update(zip(whole, whole[1:], strict=False))
+        expected.update(itertools.pairwise(whole))
     rows = rows_of(make(shuffle=shuffle), epoch)
     assert successors(rows) == expected
     # All rows but those at the ends of the stream are full.

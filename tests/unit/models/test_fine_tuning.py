@@ -22,7 +22,7 @@ def make() -> keras.Model:
 
 def test_it_begins_with_the_weights_given() -> None:
     model = make()
-    before = {p: np.array(v) for p, v in weights_by_path(model).items()}
+    before = {p: v.numpy().copy() for p, v in weights_by_path(model).items()}
     begin_with(model, {"low/kernel": np.full((3, 3), 7.0, np.float32)})
     for path, variable in weights_by_path(model).items():
         expected = 7.0 if path == "low/kernel" else before[path]
@@ -53,7 +53,7 @@ def test_layers_learn_one_after_the_other_and_at_their_rates() -> None:
         optimizer.apply([tf.ones(v.shape) for v in variables], variables)
 
     for step in range(6):
-        before = [np.array(group[0]) for group in groups]
+        before = [group[0].numpy().copy() for group in groups]
         update()
         # Adam's step under a constant gradient is the rate itself.
         for depth, (group, old) in enumerate(zip(groups, before, strict=True)):
@@ -70,7 +70,7 @@ def test_a_plain_optimizer_treats_all_alike() -> None:
     optimizer = make_optimizer(section)
     variables = list(model.trainable_variables)
     optimizer.build(variables)
-    before = [np.array(v) for v in variables]
+    before = [v.numpy().copy() for v in variables]
     optimizer.apply([tf.ones(v.shape) for v in variables], variables)
     for old, variable in zip(before, variables, strict=True):
         np.testing.assert_allclose(old - np.asarray(variable), 0.1, rtol=1e-3)
