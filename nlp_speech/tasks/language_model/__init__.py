@@ -22,6 +22,7 @@ NAME = "language_model"
 Config = LanguageModelConfig
 SERVER_ENDPOINT = "score"
 DEVICE_ENDPOINT = "score_ids"
+STEP_ENDPOINT = "step"
 TEXT_ENDPOINT = None
 METRIC = "perplexity"
 
@@ -37,9 +38,11 @@ class Assets:
 
     Attributes:
         tokenizer: the vocabulary.
+        units: of each layer of the state that reads forward.
     """
 
     tokenizer: Tokenizer
+    units: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -92,8 +95,8 @@ class TextScore:
 
 def load_assets(config: LanguageModelConfig, directory: Path) -> Assets:
     """Opens the vocabulary."""
-    del config
-    return Assets(Tokenizer.load(directory / TOKENIZER_FILE))
+    units = (config.model.units,) * config.model.layers
+    return Assets(Tokenizer.load(directory / TOKENIZER_FILE), units)
 
 
 def before(endpoint: str, inputs: Sequence[str], assets: Assets) -> Arrays:

@@ -8,7 +8,12 @@ import tensorflow as tf
 
 from nlp_speech.contract import Endpoint
 from nlp_speech.models.language_model import LanguageModel
-from nlp_speech.tasks.language_model import DEVICE_ENDPOINT, SERVER_ENDPOINT, Assets
+from nlp_speech.tasks.language_model import (
+    DEVICE_ENDPOINT,
+    SERVER_ENDPOINT,
+    STEP_ENDPOINT,
+    Assets,
+)
 from nlp_speech.tasks.language_model.config import LanguageModelConfig
 from nlp_speech.text.graph import GraphTokenizer, normalize_graph, strip_tags_graph
 from nlp_speech.text.tokenizer import EOS
@@ -91,7 +96,7 @@ def endpoints(
         DEVICE_ENDPOINT: Endpoint(
             scorer.score_ids, _ids(None), device_signature=_ids(1)
         ),
-        "step": Endpoint(
+        STEP_ENDPOINT: Endpoint(
             scorer.step, _step(model, None), device_signature=_step(model, 1)
         ),
     }

@@ -57,7 +57,7 @@ def test_the_right_piece_is_counted_once() -> None:
             if c != right
         ]
         expected = np.log(sum(terms)) - values[row, right]
-        assert found[row] == pytest.approx(expected, rel=1e-5)
+        assert float(found[row]) == pytest.approx(expected, rel=1e-5)
 
 
 def test_how_often_pieces_are_drawn() -> None:

@@ -91,7 +91,7 @@ def test_a_text_stands_between_ends(tmp_path: Path) -> None:
     config = config_of(tmp_path)
     config = config.model_copy(
         update={
-            "tokenizer": config.tokenizer.model_copy(update={"vocabulary_size": 40})
+            "tokenizer": config.tokenizer.model_copy(update={"vocabulary_size": 30})
         }
     )
     training.prepare(config, tmp_path / "assets")

@@ -19,7 +19,12 @@ from nlp_speech.tasks import sentiment
 from nlp_speech.tasks.sentiment import training
 from nlp_speech.weights import save_weights, weights_by_path
 
-TEXTS = ["a very good film", "not a bad film at all", "a bad film", "good", "very bad"]
+TEXTS = [
+    f"{this} film is {how}{what}"
+    for this in ("this", "that", "the old")
+    for how in ("", "not ", "very ")
+    for what in ("good", "bad", "long", "fine")
+]
 SIZES = {"embedding_units": 8, "units": 6, "layers": 2}
 
 
@@ -32,7 +37,7 @@ def language_run(directory: Path, **model: Any) -> Any:
     values = {
         "task": "language_model",
         "data": {"train": [{"file": str(texts)}], "validation_share": 0.2},
-        "tokenizer": {"vocabulary_size": 22},
+        "tokenizer": {"vocabulary_size": 24},
         "model": {**SIZES, **model},
     }
     file.write_text(json.dumps(values), encoding="utf-8")
