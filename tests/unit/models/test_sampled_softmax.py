@@ -20,6 +20,7 @@ HIDDEN = _random.normal(size=(ROWS, FEATURES)).astype(np.float32)
 TARGETS = np.array([0, 3, 3, 49, 7, 20, 1], np.int32)
 # As frequent pieces are: many are rare.
 WEIGHTS = 1 / np.arange(1.0, PIECES + 1)
+DRAWS = 200
 
 
 def logits() -> np.ndarray:
@@ -69,21 +70,21 @@ def test_how_often_pieces_are_drawn() -> None:
     np.testing.assert_allclose(np.diff(expected[rest] / WEIGHTS[rest]), 0, atol=1e-9)
     seed = keras.random.SeedGenerator(1)
     counts = np.zeros(PIECES)
-    for _ in range(600):
+    for _ in range(DRAWS):
         pieces, logs = (np.asarray(a) for a in candidates.draw(seed))
         assert len(set(pieces.tolist())) == len(pieces) == 20
         np.testing.assert_allclose(np.exp(logs), expected[pieces], rtol=1e-6)
         counts[pieces] += 1
     # Five standard deviations of a binomial, at the most.
-    bound = 5 * np.sqrt(expected * (1 - expected) / 600) + 1e-9
-    assert (np.abs(counts / 600 - expected) <= bound).all()
+    bound = 5 * np.sqrt(expected * (1 - expected) / DRAWS) + 1e-9
+    assert (np.abs(counts / DRAWS - expected) <= bound).all()
 
 
 def test_the_normalizer_is_right_in_the_mean() -> None:
     candidates, seed = Candidates(WEIGHTS, 20), keras.random.SeedGenerator(2)
     right = np.exp(logits()[np.arange(ROWS), TARGETS])
     masses = []
-    for _ in range(600):
+    for _ in range(DRAWS):
         drawn = candidates.draw(seed)
         losses = sampled_cross_entropy(HIDDEN, TARGETS, TABLE, BIAS, *drawn)
         masses.append(np.exp(np.asarray(losses)) * right)
