@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -43,18 +43,19 @@ def continue_text(
         raise UserError("give a temperature of 0 or more, and 1 piece or more")
     random = np.random.default_rng(seed)
     [ids] = assets.tokenizer.encode([clean(prompt)])
-    state = {
+    state: Any = {
         f"{name}_{n}": np.zeros([1, units], np.float32)
         for n, units in enumerate(assets.units)
         for name in ("h", "c")
     }
+    log_probs = np.zeros(0, np.float32)
     waiting, written = [EOS, *ids], list(ids)
     while len(written) < len(ids) + pieces:
         for piece in waiting:
             read = {"ids": np.array([piece], np.int32), **state}
             outputs = predictor(STEP_ENDPOINT, read)
-            state = {name: outputs[name] for name in state}
-        piece = _choose(outputs["log_probs"][0], temperature, random)
+            log_probs, state = outputs["log_probs"][0], {n: outputs[n] for n in state}
+        piece = _choose(log_probs, temperature, random)
         if piece == EOS:
             break
         written.append(piece)

@@ -67,9 +67,13 @@ def test_it_is_keras_lstms_and_a_softmax() -> None:
 
 def test_backward_is_forward_from_the_other_end() -> None:
     model, other = make(), make()
+    assert model.backward is not None
     for a, b in zip(model.backward.weights, other.forward.weights, strict=True):
         b.assign(a)
-    other.projections[0].kernel.assign(model.projections[1].kernel)
+    for a, b in zip(
+        model.projections[1].weights, other.projections[0].weights, strict=True
+    ):
+        b.assign(a)
     losses = np.asarray(model(IDS, LENGTHS))[1]
     for row, length in enumerate(LENGTHS):
         turned = IDS[row : row + 1, length::-1] if length else IDS[row : row + 1, :1]
@@ -113,11 +117,12 @@ def test_a_forward_model_has_one_direction() -> None:
 
 def test_training_can_be_repeated_and_has_gradients_everywhere() -> None:
     losses = []
-    for _ in range(2):
-        model = make(candidates=Candidates(1 / np.arange(1.0, PIECES + 1), 12))
+    candidates = Candidates(1 / np.arange(1.0, PIECES + 1), 12)
+    model, same = (make(candidates=candidates) for _ in range(2))
+    for each in (model, same):
         with tf.GradientTape() as tape:
-            loss = tf.reduce_sum(model.losses_of(IDS, LENGTHS, training=True))
-        variables = [v.value for v in model.trainable_variables]
+            loss = tf.reduce_sum(each.losses_of(IDS, LENGTHS, training=True))
+        variables = [v.value for v in each.trainable_variables]
         gradients = tape.gradient(loss, variables)
         assert all(np.abs(tf.convert_to_tensor(g)).max() > 0 for g in gradients)
         losses.append(float(loss))
