@@ -25,7 +25,17 @@ if TYPE_CHECKING:
     Arrays = Mapping[str, np.ndarray]
 
 
-LOWER_IS_BETTER = frozenset({"wer", "cer", "ece", "perplexity"})
+LOWER_IS_BETTER = frozenset(
+    {
+        "wer",
+        "cer",
+        "ece",
+        "perplexity",
+        "word_perplexity",
+        "backward_perplexity",
+        "bits_per_character",
+    }
+)
 """Metrics that count errors."""
 
 
@@ -82,7 +92,11 @@ class Finding:
 
 
 class Result(Protocol):
-    """What a task answers to one input."""
+    """What a task answers to one input.
+
+    A result whose text holds numbers may also have ``agrees(other)``, which says
+    whether two runtimes' answers differ by no more than rounding; see `same_answer`.
+    """
 
     def as_dict(self) -> dict[str, Any]:
         """The result as plain JSON data."""
@@ -95,6 +109,14 @@ class Result(Protocol):
     def warning(self) -> str | None:
         """What the user should know about this answer, if anything."""
         ...
+
+
+def same_answer(one: Any, other: Any) -> bool:
+    """Whether two runtimes gave the same answer: the same text, or within rounding."""
+    agrees = getattr(one, "agrees", None)
+    if agrees is not None:
+        return bool(agrees(other))
+    return bool(one.as_text() == other.as_text())
 
 
 class Task(Protocol):
@@ -171,7 +193,10 @@ class TrainingTask(Protocol):
     """The TensorFlow side of a task: its module ``training``.
 
     It may also have ``finish(config, model, validation)``, called once the weights are
-    final and before they are saved: to calibrate on the validation data, for one.
+    final and before they are saved: to calibrate on the validation data, for one; and
+    ``rates(config, model)``, which gives for paths of variables a function from the
+    number of an update, a tensor counted from 0, to what the learning rate is
+    multiplied with; 0 keeps a variable as it is.
     """
 
     def prepare(self, config: Any, directory: Path) -> None:

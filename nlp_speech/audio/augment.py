@@ -14,6 +14,7 @@ import soxr
 from nlp_speech.audio.sections import AugmentationSection
 
 _QUALITY = "MQ"
+_NOISE_SAMPLES = 1 << 16
 _TEMPO_WINDOW = 0.03  # seconds, about two periods of a low voice
 _TEMPO_REACH = 0.01  # seconds in which the best place to join is sought
 
@@ -124,16 +125,21 @@ def change_tempo(samples: np.ndarray, factor: float, sample_rate: int) -> np.nda
 def add_noise(
     samples: np.ndarray, ratio: float, rng: np.random.Generator
 ) -> np.ndarray:
-    """Adds noise between white and brown at a signal-to-noise ratio in dB."""
+    """Adds noise between white and brown at a signal-to-noise ratio in dB.
+
+    It repeats after 65,536 samples: a transform of the whole length would take longer
+    than all else that happens to a sound.
+    """
     power = float(np.mean(samples**2)) if len(samples) else 0.0
     if not power:
         return samples
-    spectrum = np.fft.rfft(rng.normal(size=len(samples)))
-    tilt = rng.uniform(0, 1)
-    spectrum *= np.maximum(np.arange(len(spectrum)), 1.0) ** -tilt
-    noise = np.fft.irfft(spectrum, len(samples))
-    level = np.sqrt(power / 10 ** (ratio / 10) / np.mean(noise**2))
-    return samples + (noise * level).astype(np.float32)
+    size = min(_NOISE_SAMPLES, 1 << (len(samples) - 1).bit_length())
+    bins = np.arange(1, size // 2 + 2, dtype=np.float32)
+    real, imaginary = rng.standard_normal((2, len(bins)), np.float32)
+    spectrum = (real + 1j * imaginary) * bins ** np.float32(-rng.uniform(0, 1))
+    noise = np.fft.irfft(spectrum.astype(np.complex64), max(size, 2))
+    noise *= np.sqrt(power / 10 ** (ratio / 10) / np.mean(noise**2))
+    return samples + np.resize(noise, len(samples)).astype(np.float32)
 
 
 def add_reverb(

@@ -13,7 +13,12 @@ from typing import Any
 from nlp_speech.data.parallel import read_lines
 from nlp_speech.errors import UserError
 
-_COMPRESSED = {".gz", ".xz", ".bz2"}
+COMPRESSED = frozenset({".gz", ".xz", ".bz2"})
+"""What a table's name may end in after its format."""
+
+FORMATS = (".csv", ".tsv", ".jsonl")
+"""What a table's name ends in."""
+
 _LONGEST_CELL = 1 << 30  # characters; the standard library's own limit is 131,072
 
 
@@ -55,12 +60,13 @@ def read_table(path: Path, columns: Sequence[str]) -> Iterator[Row]:
         UserError: the file is missing, damaged, of an unknown format or not UTF-8, a
             column is missing, or a row is malformed; it names the line.
     """
-    formats = {".csv": _csv, ".tsv": _tsv, ".jsonl": _jsonl}
-    suffixes = [s.lower() for s in path.suffixes if s.lower() not in _COMPRESSED]
+    readers = (_csv, _tsv, _jsonl)
+    formats = {str(n): read for n, read in zip(FORMATS, readers, strict=True)}
+    suffixes = [s.lower() for s in path.suffixes if s.lower() not in COMPRESSED]
     read = formats.get(suffixes[-1] if suffixes else "")
     if read is None:
         raise UserError.at(
-            path, None, f"a table's name ends in one of {', '.join(formats)}"
+            path, None, f"a table's name ends in one of {', '.join(FORMATS)}"
         )
     with closing(read_lines(path)) as lines:
         yield from read(path, lines, columns)

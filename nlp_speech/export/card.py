@@ -107,7 +107,8 @@ def _verification(bundle: Bundle) -> str:
         "## Proof",
         "",
         f"The same {report['examples']} inputs through every runtime; `same` counts "
-        "the answers that are letter for letter those of the SavedModel.",
+        "the answers that are those of the SavedModel, letter for letter or, where the "
+        "answer is a number, but for rounding.",
         "",
         "| runtime | endpoint | same | metric lost |",
         "|---|---|---|---|",

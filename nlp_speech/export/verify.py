@@ -1,7 +1,7 @@
 """Compares the runtimes of a bundle on the same inputs.
 
-Float against float, every input must get the same text: from Keras, the SavedModel and
-the float device file, from the server's endpoint and from the device's. A quantized
+Float against float, every input must get the same answer: from Keras, the SavedModel
+and the float device file, from the server's endpoint and from the device's. A quantized
 device file may lose `export.budget` points of the task's metric where there are
 references; without them it has to run. No runtime may return a number that is not
 finite.
@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from nlp_speech.bundle import TEXT_VARIANT, VARIANT_FILES, Bundle
-from nlp_speech.contract import LOWER_IS_BETTER, Predictor
+from nlp_speech.contract import LOWER_IS_BETTER, Predictor, same_answer
 from nlp_speech.errors import UserError
 from nlp_speech.export.tflite import convert_bundle
 from nlp_speech.runtime import Model, load
@@ -34,7 +34,7 @@ class Check:
         endpoint: the endpoint that it ran.
         variant: of the device file, or None on a server runtime.
         examples: how many inputs it was given.
-        same: how many of them got the same text as from the SavedModel.
+        same: how many of them got the same answer as from the SavedModel.
         score: the task's metric, or None without references.
         lost: how much worse than the SavedModel's that is, in the metric's unit.
         failure: what is wrong, or None.
@@ -101,7 +101,7 @@ class _Truth:
 
     inputs: Sequence[str]
     references: Sequence[str] | None
-    texts: Sequence[str]
+    results: Sequence[Any]
     score: float | None
 
 
@@ -190,9 +190,8 @@ def _checks(
     except UserError as error:
         yield Check("saved_model", server, None, len(inputs), 0, failure=str(error))
         return
-    texts = [result.as_text() for result in results]
     score = _score(bundle, results, references)
-    truth = _Truth(inputs, references, texts, score)
+    truth = _Truth(inputs, references, results, score)
     count = len(inputs)
     yield Check("saved_model", server, None, count, count, score, score and 0.0)
     yield _check(saved_model, device, truth)
@@ -228,12 +227,11 @@ def _check(model: Model, endpoint: str, truth: _Truth) -> Check:
         return Check(
             model.runtime, endpoint, model.variant, count, 0, failure=str(error)
         )
-    texts = [result.as_text() for result in results]
-    same = sum(a == b for a, b in zip(texts, truth.texts, strict=True))
+    same = sum(map(same_answer, results, truth.results))
     score = _score(model.bundle, results, truth.references)
     lost = _lost(model.task.METRIC, truth.score, score)
     if model.variant in (None, "float"):
-        failure = _first_difference(model, endpoint, texts, truth)
+        failure = _first_difference(model, endpoint, results, truth)
     else:
         failure = _over_budget(model, lost)
     return Check(
@@ -248,16 +246,16 @@ def _lost(metric: str, before: float | None, after: float | None) -> float | Non
 
 
 def _first_difference(
-    model: Model, endpoint: str, texts: Sequence[str], truth: _Truth
+    model: Model, endpoint: str, results: Sequence[Any], truth: _Truth
 ) -> str | None:
     variant = f" {model.variant}" if model.variant else ""
-    rows = zip(truth.inputs, texts, truth.texts, strict=True)
+    rows = zip(truth.inputs, results, truth.results, strict=True)
     for number, (given, found, expected) in enumerate(rows, start=1):
-        if found != expected:
+        if not same_answer(found, expected):
             return (
                 f"{model.runtime}{variant} {endpoint} answers input {number} "
-                f"{given!r} with {found!r} where saved_model "
-                f"{model.task.SERVER_ENDPOINT} answers {expected!r}"
+                f"{given!r} with {found.as_text()!r} where saved_model "
+                f"{model.task.SERVER_ENDPOINT} answers {expected.as_text()!r}"
             )
     return None
 

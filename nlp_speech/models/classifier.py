@@ -98,6 +98,18 @@ class Classifier(keras.Model):
         self.softmax.build(shape)
         self.built = True
 
+    @property
+    def groups(self) -> list[list[Any]]:
+        """The trainable variables by layer, from the top down to the embedding."""
+        top = [self.pooling, self.hidden, self.softmax]
+        stacks = [s for s in (self.forward, self.backward) if s is not None]
+        layers = [
+            [v for stack in stacks for v in stack.lstms[n].trainable_variables]
+            for n in reversed(range(len(self.forward.lstms)))
+        ]
+        first = [v for layer in top if layer for v in layer.trainable_variables]
+        return [first, *layers, [self.table]]
+
     def call(self, ids: Tensor, lengths: Tensor, training: bool = False) -> Tensor:
         """Reads whole texts at once: fast, and what training needs.
 

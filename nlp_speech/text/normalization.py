@@ -64,3 +64,8 @@ def strip_tags(text: str) -> str:
     for name, character in ENTITIES.items():
         text = text.replace(name, character)
     return text
+
+
+def clean(text: str) -> str:
+    """A text as a vocabulary is given it: valid Unicode, without HTML tags."""
+    return strip_tags(normalize(text))

@@ -138,7 +138,10 @@ class _Run:
         self.data: TrainingData = training_task.training_data(config, assets, "train")
         with devices.strategy.scope(), _dtype_policy(self.section.precision):
             self.model = training_task.build(config, assets)
-            self.optimizer = make_optimizer(self.section)
+            rates = getattr(training_task, "rates", None)
+            self.optimizer = make_optimizer(
+                self.section, rates and rates(config, self.model)
+            )
             self.optimizer.build(self.model.trainable_variables)
             self.average = self._make_average()
         self.update = make_step(

@@ -15,7 +15,8 @@ CONFIG = """
 task: speech_recognition
 data:
   train: [{{manifest: {folder}/m.tsv, split: train}}]
-  validation: {{manifest: {folder}/m.tsv, split: test}}
+  validation:
+    - {{manifest: {folder}/m.tsv, split: test}}
 frontend: {{sample_rate: 8000, window_length: 200, hop_length: 80, n_fft: {n_fft}}}
 """
 

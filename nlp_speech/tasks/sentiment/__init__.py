@@ -14,7 +14,7 @@ from nlp_speech.errors import UserError
 from nlp_speech.tasks.sentiment.config import SentimentConfig
 from nlp_speech.tasks.sentiment.corpus import read_split
 from nlp_speech.text.flat import padded
-from nlp_speech.text.normalization import normalize, strip_tags
+from nlp_speech.text.normalization import clean, normalize
 from nlp_speech.text.occlusion import Part, explain_by_occlusion
 from nlp_speech.text.tokenizer import EOS, Tokenizer
 
@@ -32,6 +32,8 @@ METRIC = "accuracy"
 
 TOKENIZER_FILE = "tokenizer.model"
 LABELS_FILE = "labels.json"
+# Its name begins with a dot, so that it stays in the run: a bundle does not need it.
+PRETRAINED_FILE = ".pretrained.npz"
 
 _BAD_LABELS = "the labels cannot be read; train or copy the model again"
 
@@ -44,11 +46,13 @@ class Assets:
         tokenizer: the vocabulary.
         labels: the names of the classes, in the order of probabilities.
         shares: of each class in the training data: the answer to an empty text.
+        pretrained: the file of the weights that a new model begins with, if any.
     """
 
     tokenizer: Tokenizer
     labels: tuple[str, ...]
     shares: tuple[float, ...]
+    pretrained: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -107,11 +111,6 @@ class Sentiment:
         return None
 
 
-def clean(text: str) -> str:
-    """A text as the vocabulary is given it: valid Unicode, without HTML tags."""
-    return strip_tags(normalize(text))
-
-
 def load_assets(config: SentimentConfig, directory: Path) -> Assets:
     """Opens the vocabulary and the names of the classes."""
     del config
@@ -125,7 +124,13 @@ def load_assets(config: SentimentConfig, directory: Path) -> Assets:
         raise UserError.at(path, None, _BAD_LABELS) from error
     if not labels:
         raise UserError.at(path, None, _BAD_LABELS)
-    return Assets(Tokenizer.load(directory / TOKENIZER_FILE), labels, shares)
+    weights = directory / PRETRAINED_FILE
+    return Assets(
+        Tokenizer.load(directory / TOKENIZER_FILE),
+        labels,
+        shares,
+        weights if weights.is_file() else None,
+    )
 
 
 def before(endpoint: str, inputs: Sequence[str], assets: Assets) -> Arrays:

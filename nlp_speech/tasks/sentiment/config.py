@@ -63,6 +63,11 @@ class DataSection(Section):
 class ModelSection(Section):
     """LSTM stacks in both directions, pooled by attention, maximum and mean."""
 
+    pretrained: str | None = Field(
+        default=None,
+        description="bundle or run of a language_model that it begins with, relative "
+        "to the working directory; of its sizes, and with its vocabulary",
+    )
     embedding_units: int = Field(default=128, ge=1, description="size of a piece")
     units: int = Field(default=256, ge=1, description="LSTM units, each direction")
     layers: int = Field(default=1, ge=1, description="LSTM layers, each direction")
@@ -116,6 +121,18 @@ class ClassifierTrainingSection(TrainingSection):
     label_smoothing: float = Field(
         default=0.0, ge=0, lt=1, description="share of mass spread over all classes"
     )
+    layer_decay: float = Field(
+        default=1.0,
+        ge=1,
+        description="each layer learns as much more slowly than the one above; 2.6 is "
+        "usual with model.pretrained",
+    )
+    unfreeze_every: int = Field(
+        default=0,
+        ge=0,
+        description="updates after which the next layer below begins to learn; 0: all "
+        "at once",
+    )
 
 
 class SentimentConfig(Experiment):
@@ -127,3 +144,17 @@ class SentimentConfig(Experiment):
     model: ModelSection = ModelSection()
     batch: TextBatchSection = TextBatchSection()
     training: ClassifierTrainingSection = ClassifierTrainingSection()
+
+    @model_validator(mode="after")
+    def _one_vocabulary(self) -> SentimentConfig:
+        if self.model.pretrained is None:
+            return self
+        learned = ("vocabulary_size", "character_coverage", "learned_from")
+        for name in learned:
+            default = TextTokenizerSection.model_fields[name].default
+            if getattr(self.tokenizer, name) != default:
+                raise ValueError(
+                    f"leave out tokenizer.{name}: the vocabulary is that of "
+                    "model.pretrained"
+                )
+        return self

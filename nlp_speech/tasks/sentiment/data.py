@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from nlp_speech.data.encoding import TextEncoder
 from nlp_speech.data.pipeline import Batches
+from nlp_speech.data.texts import spread
 from nlp_speech.errors import UserError
 from nlp_speech.files import write_text
-from nlp_speech.tasks.sentiment import LABELS_FILE, TOKENIZER_FILE, Assets, clean
+from nlp_speech.tasks.sentiment import LABELS_FILE, TOKENIZER_FILE, Assets
 from nlp_speech.tasks.sentiment.config import SentimentConfig
 from nlp_speech.tasks.sentiment.corpus import Corpus, read_corpus
+from nlp_speech.tasks.sentiment.pretraining import copy_pretrained
+from nlp_speech.text.normalization import clean
 from nlp_speech.text.tokenizer import train_tokenizer
 
 _log = logging.getLogger(__name__)
@@ -24,13 +26,19 @@ _log = logging.getLogger(__name__)
 def prepare(config: SentimentConfig, directory: Path) -> None:
     """Learns vocabulary and classes from the training text; writes to `directory`.
 
+    What is taken from a pretrained model is copied there, so that the run does not need
+    that model again.
+
     The counts of what was read and left out go to ``data.json`` and the log.
     """
     corpus = read_corpus(config)
     directory.mkdir(parents=True, exist_ok=True)
-    texts = [clean(e.text) for e in corpus.train]
-    some = list(_spread(texts, config.tokenizer.learned_from, config.seed))
-    train_tokenizer(some, config.tokenizer).save(directory / TOKENIZER_FILE)
+    if config.model.pretrained is None:
+        texts = [clean(e.text) for e in corpus.train]
+        some = list(spread(texts, config.tokenizer.learned_from, config.seed))
+        train_tokenizer(some, config.tokenizer).save(directory / TOKENIZER_FILE)
+    else:
+        copy_pretrained(config.model, directory)
     write_text(directory / LABELS_FILE, json.dumps(corpus.counts, ensure_ascii=False))
     report = {
         "train": len(corpus.train),
@@ -94,19 +102,6 @@ def class_weights(config: SentimentConfig, assets: Assets) -> np.ndarray:
             f"{', '.join(assets.labels)}"
         )
     return np.array([given[name] for name in assets.labels], np.float32)
-
-
-def _spread(texts: Sequence[str], characters: int, seed: int) -> Iterator[str]:
-    """Texts from all over the corpus, up to a number of characters."""
-    if sum(map(len, texts)) <= characters:
-        yield from texts
-        return
-    order: list[int] = np.random.default_rng(seed).permutation(len(texts)).tolist()
-    for n in order:
-        if characters <= 0:
-            return
-        yield texts[n]
-        characters -= len(texts[n])
 
 
 def _tell(corpus: Corpus) -> None:

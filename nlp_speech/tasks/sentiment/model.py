@@ -14,10 +14,12 @@ from nlp_speech.models.classifier import (
     weighted_cross_entropy,
     worst_case,
 )
+from nlp_speech.models.fine_tuning import Rates, begin_with, layer_rates
 from nlp_speech.models.pooling import Pooling
 from nlp_speech.models.recurrent import LSTMStack
 from nlp_speech.tasks.sentiment import Assets
 from nlp_speech.tasks.sentiment.config import SentimentConfig
+from nlp_speech.weights import read_arrays
 
 
 def build(config: SentimentConfig, assets: Assets) -> Classifier:
@@ -43,6 +45,8 @@ def build(config: SentimentConfig, assets: Assets) -> Classifier:
         name="classifier",
     )
     model.build()
+    if assets.pretrained is not None:
+        begin_with(model, read_arrays(assets.pretrained))
     return model
 
 
@@ -73,6 +77,14 @@ def loss(
     gradient = tape.gradient(total, embedded)
     moved, _ = of(worst_case(embedded, gradient, lengths, size))
     return (total + moved) / 2, count
+
+
+def rates(config: SentimentConfig, model: Classifier) -> Rates:
+    """How the learning rates of the layers differ; see `contract.TrainingTask`."""
+    section = config.training
+    if section.layer_decay == 1 and not section.unfreeze_every:
+        return {}
+    return layer_rates(model.groups, section.layer_decay, section.unfreeze_every)
 
 
 def finish(config: SentimentConfig, model: Any, validation: TrainingData) -> None:

@@ -146,8 +146,8 @@ def references(
     Raises:
         UserError: there is no such split, or its files are bad.
     """
-    section = _given(files, config) if files else _split(config, split)
-    found = utterances(section)
+    parts = (_given(files, config),) if files else _split(config, split)
+    found = [utterance for part in parts for utterance in utterances(part)]
     case = config.vocabulary.case
     return [u.input for u in found], [clean(u.text, case) for u in found]
 
@@ -285,8 +285,9 @@ def _with_language(
     return n_best, words
 
 
-def _split(config: SpeechRecognitionConfig, split: str) -> SplitSection:
-    splits = {"validation": config.data.validation, **config.data.test}
+def _split(config: SpeechRecognitionConfig, split: str) -> tuple[SplitSection, ...]:
+    tests = {name: (part,) for name, part in config.data.test.items()}
+    splits = {"validation": config.data.validation, **tests}
     if split not in splits:
         raise UserError(
             f"there is no split {split!r}; choose one of: {', '.join(splits)}"
@@ -300,4 +301,4 @@ def _given(files: Sequence[Path], config: SpeechRecognitionConfig) -> SplitSecti
     path = str(files[0].resolve())
     if config.frontend.source == "features":
         return SplitSection(features=path)
-    return SplitSection(manifest=path, column=config.data.validation.column)
+    return SplitSection(manifest=path, column=config.data.validation[0].column)

@@ -77,7 +77,7 @@ def findings(config: SpeechRecognitionConfig) -> Iterator[Finding]:
 def _splits(config: SpeechRecognitionConfig) -> Mapping[str, Sequence[SplitSection]]:
     data = config.data
     tests = {name: (part,) for name, part in data.test.items()}
-    return {"train": data.train, "validation": (data.validation,), **tests}
+    return {"train": data.train, "validation": data.validation, **tests}
 
 
 def _without_join(section: SplitSection) -> SplitSection:

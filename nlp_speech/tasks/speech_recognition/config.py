@@ -78,7 +78,9 @@ class DataSection(Section):
     train: tuple[SplitSection, ...] = Field(
         min_length=1, description="training utterances; several sources are joined"
     )
-    validation: SplitSection = Field(description="chooses checkpoints and verifies")
+    validation: tuple[SplitSection, ...] = Field(
+        min_length=1, description="chooses checkpoints and verifies; joined as well"
+    )
     test: dict[str, SplitSection] = Field(
         default={}, description="by name; for `evaluate --split NAME`"
     )
@@ -274,7 +276,7 @@ class SpeechRecognitionConfig(Experiment):
     def _sources_agree(self) -> SpeechRecognitionConfig:
         given = self.frontend.source == "features"
         data = self.data
-        for split in (*data.train, data.validation, *data.test.values()):
+        for split in (*data.train, *data.validation, *data.test.values()):
             if (split.features is not None) != given:
                 wanted = "features" if given else "manifest"
                 raise ValueError(

@@ -89,7 +89,7 @@ def training_data(
 ) -> SoundBatches:
     """The batches of the split ``train`` (augmented) or ``validation``."""
     training = split == "train"
-    parts = config.data.train if training else (config.data.validation,)
+    parts = config.data.train if training else config.data.validation
     on_samples = training and config.augmentation.on_samples
     joined = any(part.join is not None for part in parts)
     sounds = _Sounds(config, None if on_samples or joined else assets.front_end)

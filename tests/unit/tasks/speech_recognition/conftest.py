@@ -25,7 +25,7 @@ def config_of(**changes: Any) -> SpeechRecognitionConfig:
     split = {"manifest": "m.tsv"} if sound else {"features": "f.npz"}
     values: dict[str, Any] = {
         "task": "speech_recognition",
-        "data": {"train": [split], "validation": split},
+        "data": {"train": [split], "validation": [split]},
         "frontend": {
             "sample_rate": RATE,
             "window_length": 25,

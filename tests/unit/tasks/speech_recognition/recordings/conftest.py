@@ -39,7 +39,7 @@ def values(folder: Path) -> dict[str, Any]:
     return {
         "data": {
             "train": [{"manifest": manifest, "split": "train"}],
-            "validation": {"manifest": manifest, "split": "test"},
+            "validation": [{"manifest": manifest, "split": "test"}],
         },
         "frontend": {
             "sample_rate": RATE,

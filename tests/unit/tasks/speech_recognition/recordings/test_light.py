@@ -34,11 +34,11 @@ def assets(config: SpeechRecognitionConfig) -> task.Assets:
     [
         ({"frontend": {"n_fft": 400}}, "take 64"),
         ({"frontend": {"source": "features"}}, "give every split as features"),
-        ({"data": {"validation": {}}}, "either manifest or features"),
-        ({"data": {"validation": {"manifest": "a", "features": "b"}}}, "either"),
-        ({"data": {"validation": {"manifest": "a", "fold": [3]}}}, "from 0 to 0"),
+        ({"data": {"validation": [{}]}}, "either manifest or features"),
+        ({"data": {"validation": [{"manifest": "a", "features": "b"}]}}, "either"),
+        ({"data": {"validation": [{"manifest": "a", "fold": [3]}]}}, "from 0 to 0"),
         (
-            {"data": {"validation": {"manifest": "a", "join": {"count": 1}}}}
+            {"data": {"validation": [{"manifest": "a", "join": {"count": 1}}]}}
             | {"model": {"layers": 0}},
             "greater",
         ),
@@ -56,7 +56,7 @@ def test_a_wrong_config(
 def test_features_are_not_augmented_as_samples(values: dict[str, Any]) -> None:
     values["data"] = {
         "train": [{"features": "a.npz"}],
-        "validation": {"features": "b.npz"},
+        "validation": [{"features": "b.npz"}],
     }
     values["frontend"] = {"source": "features"}
     assert not parse(values).streams

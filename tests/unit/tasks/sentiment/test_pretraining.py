@@ -1,0 +1,161 @@
+"""A classifier that begins with a language model has its words and its LSTMs."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from nlp_speech.config import dump_config, read_config
+from nlp_speech.contract import load_task, load_training_task
+from nlp_speech.errors import UserError
+from nlp_speech.pretrained import read_pretrained
+from nlp_speech.tasks import sentiment
+from nlp_speech.tasks.sentiment import training
+from nlp_speech.weights import save_weights, weights_by_path
+
+TEXTS = [
+    f"{this} film is {how}{what}"
+    for this in ("this", "that", "the old")
+    for how in ("", "not ", "very ")
+    for what in ("good", "bad", "long", "fine")
+]
+SIZES = {"embedding_units": 8, "units": 6, "layers": 2}
+
+
+def language_run(directory: Path, **model: Any) -> Any:
+    """A run as training leaves it behind, with random weights; gives the model."""
+    directory.mkdir()
+    texts = directory / "texts.txt"
+    texts.write_text("\n".join(TEXTS), encoding="utf-8")
+    file = directory / "config.yaml"
+    values = {
+        "task": "language_model",
+        "data": {"train": [{"file": str(texts)}], "validation_share": 0.2},
+        "tokenizer": {"vocabulary_size": 24},
+        "model": {**SIZES, **model},
+    }
+    file.write_text(json.dumps(values), encoding="utf-8")
+    config = read_config(file)
+    file.write_text(dump_config(config), encoding="utf-8")
+    task = load_training_task("language_model")
+    task.prepare(config, directory / "assets")
+    assets = load_task("language_model").load_assets(config, directory / "assets")
+    model = task.build(config, assets)
+    save_weights(model, directory / "weights.npz")
+    return model
+
+
+def classifier_config(make_config: Callable[..., Any], run: Path, **model: Any) -> Any:
+    values = make_config().model_dump(mode="json")
+    values["model"] |= {"pretrained": str(run), **SIZES, **model}
+    values["tokenizer"] = {}
+    return sentiment.Config.model_validate_json(json.dumps(values))
+
+
+def test_it_begins_with_the_language_models_weights(
+    tmp_path: Path, make_config: Callable[..., Any]
+) -> None:
+    run, assets_directory = tmp_path / "run", tmp_path / "assets"
+    language = language_run(run)
+    config = classifier_config(make_config, run)
+    training.prepare(config, assets_directory)
+    # From here on the run does not need the language model.
+    shutil.rmtree(run)
+    assets = sentiment.load_assets(config, assets_directory)
+    classifier = training.build(config, assets)
+    theirs, ours = weights_by_path(language), weights_by_path(classifier)
+    shared = [p for p in ours if p == "table" or p.startswith(("forward", "backward"))]
+    assert len(shared) == 1 + 2 * 2 * 3
+    for path in shared:
+        np.testing.assert_array_equal(np.asarray(ours[path]), np.asarray(theirs[path]))
+    # The same paths are the same computation.
+    ids, lengths = np.array([[4, 9, 5, 7, 3]], np.int32), np.array([5], np.int32)
+    x = classifier.embed(ids)
+    np.testing.assert_array_equal(x, language.embed(ids))
+    np.testing.assert_allclose(
+        classifier.forward(x, lengths)[0], language.forward(x, lengths)[0], rtol=1e-6
+    )
+
+
+def test_a_bundle_does_not_hold_what_it_began_with(
+    tmp_path: Path, make_config: Callable[..., Any]
+) -> None:
+    language_run(tmp_path / "run")
+    config = classifier_config(make_config, tmp_path / "run")
+    training.prepare(config, tmp_path / "assets")
+    kept = [p.name for p in (tmp_path / "assets").iterdir() if p.name[0] != "."]
+    (tmp_path / "bundle").mkdir()
+    for name in kept:
+        shutil.copy(tmp_path / "assets" / name, tmp_path / "bundle")
+    assert sentiment.load_assets(config, tmp_path / "assets").pretrained is not None
+    assert sentiment.load_assets(config, tmp_path / "bundle").pretrained is None
+
+
+@pytest.mark.parametrize(
+    ("theirs", "ours", "message"),
+    [
+        ({}, {"units": 7}, "model.units 6 and the config 7"),
+        ({}, {"layers": 1}, "model.layers 2 and the config 1"),
+        ({"embedding_units": 9}, {}, "model.embedding_units 9 and the config 8"),
+        ({"directions": "forward"}, {}, "reads forward only"),
+    ],
+)
+def test_other_sizes(
+    tmp_path: Path,
+    make_config: Callable[..., Any],
+    theirs: dict[str, Any],
+    ours: dict[str, Any],
+    message: str,
+) -> None:
+    language_run(tmp_path / "run", **theirs)
+    config = classifier_config(make_config, tmp_path / "run", **ours)
+    with pytest.raises(UserError, match=message):
+        training.prepare(config, tmp_path / "assets")
+
+
+def test_a_forward_model_begins_a_forward_classifier(
+    tmp_path: Path, make_config: Callable[..., Any]
+) -> None:
+    language_run(tmp_path / "run")
+    config = classifier_config(make_config, tmp_path / "run", bidirectional=False)
+    training.prepare(config, tmp_path / "assets")
+    training.build(config, sentiment.load_assets(config, tmp_path / "assets"))
+
+
+def test_no_model_there(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"nowhere: there is no trained model"):
+        read_pretrained(str(tmp_path / "nowhere"), "language_model")
+    with pytest.raises(UserError, match="no bundle and no finished run"):
+        read_pretrained(str(tmp_path), "language_model")
+
+
+def test_a_model_of_another_task(tmp_path: Path) -> None:
+    language_run(tmp_path / "run")
+    with pytest.raises(UserError, match="a model of language_model; name a sentiment"):
+        read_pretrained(str(tmp_path / "run"), "sentiment")
+
+
+def test_a_bundle_has_the_weights_of_its_model(toy_bundle: Path) -> None:
+    found = read_pretrained(str(toy_bundle), "toy")
+    from nlp_speech.bundle import Bundle
+    from nlp_speech.runtime.keras import restore_model
+
+    bundle = Bundle.open(toy_bundle)
+    model = restore_model(bundle, load_training_task("toy"), bundle.load_assets())
+    expected = weights_by_path(model)
+    assert found.weights.keys() == expected.keys()
+    for path, variable in expected.items():
+        np.testing.assert_array_equal(found.weights[path], np.asarray(variable))
+
+
+def test_the_vocabulary_comes_with_the_model(make_config: Callable[..., Any]) -> None:
+    values = make_config().model_dump(mode="json")
+    values["model"]["pretrained"] = "somewhere"
+    with pytest.raises(ValueError, match=r"leave out tokenizer\.vocabulary_size"):
+        sentiment.Config.model_validate_json(json.dumps(values))
