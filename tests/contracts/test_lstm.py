@@ -146,9 +146,12 @@ def test_compiled_equals_the_equations(
         np.testing.assert_allclose(result.numpy(), wanted, atol=3e-6)
 
 
-def device_file(function: Any, signature: dict[str, Any], path: Path) -> bytes:
-    """A function of named tensors as a file for LiteRT."""
+def device_file(
+    layer: LSTM, function: Any, signature: dict[str, Any], path: Path
+) -> bytes:
+    """A function of named tensors that uses a layer, as a file for LiteRT."""
     module: Any = tf.Module()
+    module.layer_weights = [w.value for w in layer.weights]
     module.run = tf.function(function, autograph=False)
     specs = {n: tf.TensorSpec(shape, kind) for n, (shape, kind) in signature.items()}
     concrete = module.run.get_concrete_function(**specs)
@@ -186,7 +189,7 @@ def test_device_loop_equals_the_equations(batch: Batch, backwards: bool) -> None
     arrays = {"x": batch.x, "lengths": batch.lengths.astype(np.int32)}
     arrays |= dict(zip("hc", batch.state, strict=True))
     with tempfile.TemporaryDirectory() as folder, choice.traced_for("fused"):
-        content = device_file(run, signature, Path(folder))
+        content = device_file(layer, run, signature, Path(folder))
     assert "WHILE" in operators(content), "a state is given: this is no fused LSTM"
     found = by_rows(opened(content), arrays)
     expected = reference(batch, backwards)
@@ -194,31 +197,47 @@ def test_device_loop_equals_the_equations(batch: Batch, backwards: bool) -> None
         np.testing.assert_allclose(found[name], wanted, atol=3e-6)
 
 
-@pytest.mark.parametrize("scale", [1, 40])
-@settings(max_examples=2)
-@given(batches(), st.booleans())
-def test_fused_operation_equals_the_equations(
-    scale: float, batch: Batch, backwards: bool
-) -> None:
-    """Also with cell states beyond 10, which the converter would limit."""
-    weights = tuple(np.abs(scale * w) if scale > 1 else w for w in batch.weights)
-    state = tuple(np.zeros_like(s) for s in batch.state)
-    batch = batch._replace(weights=weights, state=state)
+def fused(batch: Batch, backwards: bool) -> np.ndarray:
+    """The outputs of a file that holds an LSTM as one operation."""
     layer = outputs_only(make(batch, backwards))
+
+    def run(x: Any, lengths: Any) -> dict[str, Any]:
+        return {"y": layer(x, lengths=lengths)}
+
     signature = {
         "x": ([1, None, batch.x.shape[-1]], tf.float32),
         "lengths": ([1], tf.int32),
     }
     arrays = {"x": batch.x, "lengths": batch.lengths.astype(np.int32)}
     with tempfile.TemporaryDirectory() as folder, choice.traced_for("fused"):
-        content = device_file(
-            lambda x, lengths: {"y": layer(x, lengths=lengths)}, signature, Path(folder)
-        )
+        content = device_file(layer, run, signature, Path(folder))
     assert "UNIDIRECTIONAL_SEQUENCE_LSTM" in operators(content)
     assert "WHILE" not in operators(content)
-    found = by_rows(opened(content), arrays)
+    return by_rows(opened(content), arrays)["y"]
+
+
+@settings(max_examples=2)
+@given(batches(), st.booleans())
+def test_fused_operation_equals_the_equations(batch: Batch, backwards: bool) -> None:
+    batch = batch._replace(state=tuple(np.zeros_like(s) for s in batch.state))
     wanted, _, _ = reference(batch, backwards)
-    np.testing.assert_allclose(found["y"], wanted, atol=1e-5)
+    np.testing.assert_allclose(fused(batch, backwards), wanted, atol=3e-6)
+
+
+def test_fused_operation_counts_beyond_ten() -> None:
+    """The converter's own would stop at 10: up 30, down 25 is 5 then, not below 0."""
+    x = np.concatenate([np.ones([1, 30, 1]), -np.ones([1, 25, 1])], 1)
+    weights = (np.array([[0, 0, 9, 0]]), np.zeros([1, 4]), np.array([20, 20, 0, 20]))
+    zeros = np.zeros([1, 1], np.float32)
+    counter = Batch(
+        x.astype(np.float32),
+        np.array([55]),
+        (zeros, zeros),
+        tuple(w.astype(np.float32) for w in weights),
+    )
+    wanted, _, cell = reference(counter, backwards=False)
+    np.testing.assert_allclose(cell, 5, atol=1e-5)
+    np.testing.assert_allclose(fused(counter, backwards=False), wanted, atol=1e-5)
 
 
 def opened(content: bytes) -> LiteRTPredictor:
