@@ -43,8 +43,9 @@ format: $(STAMP)  ## let ruff put things right
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-benchmark: $(STAMP)  ## the measurements; quiet machine, please
-	for script in tests/benchmarks/bench_*.py; do $(BIN)/python $$script || exit; done
+benchmark: $(STAMP)  ## the measurements; quiet machine, please; BENCHMARK_ARGS=--short
+	for script in tests/benchmarks/bench_*.py; do \
+		$(BIN)/python $$script $(BENCHMARK_ARGS) || exit; done
 
 clean:  ## remove .venv and caches; runs and data stay
 	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis

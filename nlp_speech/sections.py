@@ -202,6 +202,11 @@ class ExportSection(Section):
     quantize: tuple[Literal["float", "float16", "dynamic"], ...] = Field(
         default=("dynamic",), description="TFLite variants: float, float16, dynamic"
     )
+    lstm: Literal["loop", "fused"] = Field(
+        default="loop",
+        description="LSTMs on the device: a loop; or fused, one operation that keeps "
+        "its state: an application resets the interpreter's variables for each input",
+    )
     text_to_text: bool = Field(
         default=False, description="also a TFLite file with tensorflow-text ops"
     )

@@ -15,6 +15,7 @@ import keras
 import tensorflow as tf
 
 from nlp_speech.contract import Endpoint
+from nlp_speech.layers.choice import traced_for
 from nlp_speech.runtime.keras import traced
 from nlp_speech.weights import weights_by_path
 
@@ -48,13 +49,17 @@ def write_saved_model(
     # The first one is what the archive makes the default.
     for name in sorted(served, key=lambda n: (n != default, n)):
         endpoint = endpoints[name]
-        function = traced(endpoint.function, endpoint.signature)
+        with traced_for("server"):
+            function = traced(endpoint.function, endpoint.signature)
         archive.add_endpoint(name, function)
     archive.write_out(str(directory), verbose=False)
 
 
 def write_device_model(
-    model: keras.Model, endpoints: Mapping[str, Endpoint], directory: Path
+    model: keras.Model,
+    endpoints: Mapping[str, Endpoint],
+    directory: Path,
+    fused: bool = False,
 ) -> list[str]:
     """Writes what the converter reads: endpoints of the device only, batch size 1.
 
@@ -62,6 +67,7 @@ def write_device_model(
         model: with its weights created.
         endpoints: those without a device signature are left out.
         directory: where to write.
+        fused: whether an LSTM becomes one operation where it can.
 
     Returns:
         The names of the endpoints written; nothing is written if there are none.
@@ -73,7 +79,9 @@ def write_device_model(
     for name in names:
         endpoint = endpoints[name]
         assert endpoint.device_signature is not None
-        archive.add_endpoint(name, traced(endpoint.function, endpoint.device_signature))
+        with traced_for("fused" if fused else "device"):
+            function = traced(endpoint.function, endpoint.device_signature)
+        archive.add_endpoint(name, function)
     if names:
         archive.write_out(str(directory), verbose=False)
     return names

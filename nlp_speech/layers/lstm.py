@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import keras
 import tensorflow as tf
 
+from nlp_speech.layers import choice, cudnn, fused
 from nlp_speech.layers import scan as recurrence
 
 Tensor = Any
@@ -16,11 +18,12 @@ _UNROLLED = 16  # steps of a stream's chunk that are unrolled at most
 
 @keras.saving.register_keras_serializable(package="nlp_speech")
 class LSTM(keras.layers.LSTM):
-    """`keras.layers.LSTM` with explicit lengths and a faster recurrence on a CPU.
+    """`keras.layers.LSTM` with explicit lengths, fast on a CPU, and cuDNN on a GPU.
 
     Arguments and weights are those of `keras.layers.LSTM`; weights can be exchanged in
     both directions. Whatever the fast recurrence cannot do (a mask instead of lengths,
-    other activations, dropout inside the cell, `unroll`, `stateful`) is left to Keras.
+    other activations, dropout inside the cell, `unroll`, `stateful`) is left to Keras,
+    with a warning on a GPU.
 
     Args:
         units: size of the output and of the cell state.
@@ -30,7 +33,8 @@ class LSTM(keras.layers.LSTM):
         jit_compile: whether XLA compiles the recurrence in training: 1.5 times as fast
             for many short steps, but a second or more for each new shape. It is never
             decided by the shapes at hand, for a resumed training must compute as the
-            first one did. A step that is compiled as a whole needs no such layers.
+            first one did. A step that is compiled as a whole needs no such layers, and
+            cuDNN does not either.
         options: all others of `keras.layers.LSTM`.
     """
 
@@ -87,14 +91,11 @@ class LSTM(keras.layers.LSTM):
         x = tf.cast(tf.convert_to_tensor(sequences), self.compute_dtype)
         if self.go_backwards:
             x = reverse(x, lengths)
-        h, c = self._start(x, initial_state)
-        outputs, cells = self._recur(x, h, c, training)
-        last = last_step(outputs, h, lengths) if self._wants_last() else None
-        last_cell = last_step(cells, c, lengths) if self.return_state else None
+        outputs, *states = self._recur(x, initial_state, lengths, training)
         if lengths is not None:
             outputs = zero_padding(outputs, lengths)
-        first = outputs if self.return_sequences else last
-        return (first, last, last_cell) if self.return_state else first
+        first = outputs if self.return_sequences else states[0]
+        return (first, *states) if self.return_state else first
 
     def step(self, x: Tensor, state: tuple[Tensor, Tensor]) -> tuple[Tensor, tuple]:
         """One time step with the layer's own weights.
@@ -169,19 +170,56 @@ class LSTM(keras.layers.LSTM):
             )
         return kernel, recurrent, bias
 
+    def inner_loop(
+        self, sequences: Tensor, initial_state: Any, mask: Any, training: bool = False
+    ) -> Any:
+        """Keras's own loop; with a mask never its cuDNN, which stops at blank rows."""
+        kind: Any = keras.layers.LSTM if mask is None else keras.layers.RNN
+        return kind.inner_loop(self, sequences, initial_state, mask, training)
+
     def get_config(self) -> dict[str, Any]:
         """What is needed to make the layer again."""
         return {
             **super().get_config(),
+            "use_cudnn": self.use_cudnn,
             "recurrent_weight_dropout": self.recurrent_weight_dropout,
             "jit_compile": self.jit_compile,
         }
 
     def _recur(
-        self, x: Tensor, h: Tensor, c: Tensor, training: bool
-    ) -> tuple[Tensor, Tensor | None]:
-        """Outputs, and cell states if anybody asks, [batch, time, units] each."""
-        inputs = (tf.transpose(x, [1, 0, 2]), h, c, *self.cell_weights(training))
+        self, x: Tensor, initial_state: Any, lengths: Tensor | None, training: bool
+    ) -> tuple[Tensor, ...]:
+        """Outputs [batch, time, units], and the last states that anybody asks for."""
+        weights = self.cell_weights(training)
+        if initial_state is None and self._wanted() == 1 and choice.fuses(x):
+            return (fused.run(x, *weights),)
+        inputs = (x, *self._start(x, initial_state), *weights)
+        if lengths is not None:
+            inputs = (*inputs, tf.cast(lengths, tf.int32))
+
+        def on_cpu(*inputs: Tensor) -> tuple[Tensor, ...]:
+            return self._scan(*inputs, training=training)
+
+        def on_gpu(*inputs: Tensor) -> tuple[Tensor, ...]:
+            return cudnn.run(*inputs)[: self._wanted()]
+
+        if self.use_cudnn is False:
+            return on_cpu(*inputs)
+        return choice.run(on_cpu, on_gpu, inputs)
+
+    def _scan(
+        self,
+        x: Tensor,
+        h: Tensor,
+        c: Tensor,
+        kernel: Tensor,
+        recurrent_kernel: Tensor,
+        bias: Tensor,
+        lengths: Tensor | None = None,
+        *,
+        training: bool,
+    ) -> tuple[Tensor, ...]:
+        inputs = (tf.transpose(x, [1, 0, 2]), h, c, kernel, recurrent_kernel, bias)
         cells = None
         if not training:
             outputs, cells = recurrence.infer(*inputs, keep_cells=self.return_state)
@@ -191,7 +229,12 @@ class LSTM(keras.layers.LSTM):
             outputs = recurrence.scan_outputs(*inputs, jit_compile=self.jit_compile)
         outputs = tf.transpose(outputs, [1, 0, 2])
         outputs = tf.ensure_shape(outputs, [x.shape[0], x.shape[1], self.units])
-        return outputs, None if cells is None else tf.transpose(cells, [1, 0, 2])
+        results = [outputs]
+        if self._wanted() > 1:
+            results.append(last_step(outputs, h, lengths))
+        if cells is not None:
+            results.append(last_step(tf.transpose(cells, [1, 0, 2]), c, lengths))
+        return tuple(results)
 
     def _start(self, x: Tensor, initial_state: Any) -> tuple[Tensor, Tensor]:
         if initial_state is None:
@@ -199,8 +242,11 @@ class LSTM(keras.layers.LSTM):
         h, c = initial_state
         return tf.cast(h, self.compute_dtype), tf.cast(c, self.compute_dtype)
 
-    def _wants_last(self) -> bool:
-        return self.return_state or not self.return_sequences
+    def _wanted(self) -> int:
+        """How many of outputs, last output and last cell state anybody asks for."""
+        if self.return_state:
+            return 3
+        return 1 if self.return_sequences else 2
 
     def _is_standard(self) -> bool:
         return (
@@ -221,6 +267,13 @@ class LSTM(keras.layers.LSTM):
         training: bool,
         lengths: Tensor | None,
     ) -> Any:
+        if choice.on_gpu():
+            warnings.warn(
+                f"{self.name}: a mask, other activations than the standard ones, "
+                "use_bias=False, dropout inside the cell, unroll or stateful keep an "
+                "LSTM from cuDNN; it is slow on this GPU",
+                stacklevel=2,
+            )
         if lengths is None:
             return super().call(sequences, initial_state, mask, training)
         if self.go_backwards:

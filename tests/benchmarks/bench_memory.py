@@ -5,7 +5,8 @@ built model (its resident set) to the peak of three updates (``ru_maxrss``): gra
 what is kept for them, and the optimizer's moments. Checkpoints are written as training
 writes them: model and optimizer, hashed and renamed; torch's with ``torch.save``.
 
-    python tests/benchmarks/bench_memory.py [--rounds N] [--only TEXT] [--json FILE]
+    python tests/benchmarks/bench_memory.py [--short] [--rounds N] [--only TEXT]
+        [--json FILE]
 """
 
 from __future__ import annotations

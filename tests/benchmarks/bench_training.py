@@ -1,11 +1,13 @@
 """Shows how fast our layers train beside stock Keras, torch and Joey NMT, in one run.
 
 Single layers (forward, backward) and whole translation updates (forward, backward,
-Adam) run in turns, the peers in a process and an environment of their own, beside the
-largest matrix product's speed on this machine. Figures are medians; what matters are
-the ratios, since the machine may be shared.
+Adam) run in turns, the peers in a process and an environment of their own. The roof of
+a layer is what the better of TensorFlow and torch needs for its matrix products alone,
+over all steps at once. Figures are medians; what matters are the ratios, since the
+machine may be shared.
 
-    python tests/benchmarks/bench_training.py [--rounds N] [--only TEXT] [--json FILE]
+    python tests/benchmarks/bench_training.py [--short] [--rounds N] [--only TEXT]
+        [--json FILE]
 """
 
 from __future__ import annotations
@@ -25,19 +27,32 @@ from translation_model import Size, make_run
 from nlp_speech.layers import LSTM
 
 LAYERS = [(64, 30, 256, 256), (64, 30, 512, 512), (16, 400, 80, 256)]
-ROOF = 1024
 JOEY = Size(units=256, layers=1, norms=False)
 
 
-def matmul_roof() -> Run:
-    """A square product: the most that this machine can do."""
-    a = tf.random.normal([ROOF, ROOF])
+def products(shape: tuple[int, ...]) -> list[tuple[int, int, int]]:
+    """The products [n, k] x [k, m] of a layer, forward and backward."""
+    batch, steps, features, units = shape
+    rows, gates = batch * steps, 4 * units
+    return [
+        product
+        for size in (features, units)
+        for product in ((rows, size, gates), (rows, gates, size), (size, rows, gates))
+    ]
+
+
+def products_run(shape: tuple[int, ...]) -> Run:
+    """All products of a layer in TensorFlow."""
+    pairs = [
+        (tf.random.normal([n, k]), tf.random.normal([k, m]))
+        for n, k, m in products(shape)
+    ]
 
     @tf.function
-    def run() -> Any:
-        return tf.reduce_sum(tf.matmul(a, a))
+    def run(pairs: Any) -> Any:
+        return [tf.matmul(a, b)[0, 0] for a, b in pairs]
 
-    return timed(lambda: float(run()))
+    return timed(lambda: [float(value) for value in run(pairs)])
 
 
 def layer_run(kind: Any, shape: tuple[int, ...], xla: bool, **options: Any) -> Run:
@@ -51,7 +66,7 @@ def layer_run(kind: Any, shape: tuple[int, ...], xla: bool, **options: Any) -> R
     def run() -> Any:
         with tf.GradientTape() as tape:
             tape.watch(x)
-            loss = tf.reduce_sum(layer(x, training=True) ** 2)
+            loss = tf.reduce_sum(tf.cast(layer(x, training=True), tf.float32) ** 2)
         found: Any = tape.gradient(
             loss, [x, *(w.value for w in layer.trainable_weights)]
         )
@@ -64,16 +79,17 @@ def layer_row(shape: tuple[int, ...], peer: Peer, rounds: int) -> Row:
     """GFLOP/s of the three products of each step."""
     batch, steps, features, units = shape
     work = 6 * batch * steps * 4 * units * (features + units) / 1e9
-    roof, square = matmul_roof(), 2 * ROOF**3 / 1e9
     runs = {
         "keras": layer_run(keras.layers.LSTM, shape, xla=False),
         "keras + XLA": layer_run(keras.layers.LSTM, shape, xla=True),
         "torch": peer.run("layer", shape=shape),
-        # As if the product did the layer's work.
-        "matmul": lambda: roof() * work / square,
+        "products, TF": products_run(shape),
+        "products, torch": peer.run("products", shapes=products(shape)),
         "ours": layer_run(LSTM, shape, xla=False),
         "ours, jit": layer_run(LSTM, shape, xla=False, jit_compile=True),
         "ours + XLA": layer_run(LSTM, shape, xla=True),
+        "ours, bfloat16": layer_run(LSTM, shape, xla=False, dtype="mixed_bfloat16"),
+        "ours, bf16 + XLA": layer_run(LSTM, shape, xla=True, dtype="mixed_bfloat16"),
     }
     name = f"layer {batch} x {steps} x {features} -> {units}"
     return speeds(name, runs, rounds, work, "GFLOP/s")

@@ -1,7 +1,7 @@
 """The same work in torch and in Joey NMT; runs in the environment of `peers`.
 
 Reads one JSON object a line (``{"case": NAME, ...}``) and answers with one: the seconds
-of one run. Cases: ``layer``, ``translation`` and ``joey``; see `CASES`.
+of one run. For the cases see `CASES`.
 """
 
 # pyright: reportMissingImports=false
@@ -37,6 +37,17 @@ def layer(shape: list[int]) -> Callable[[], Any]:
         lstm.zero_grad()
         x.grad = None
         (lstm(x)[0] ** 2).sum().backward()
+
+    return run
+
+
+def products(shapes: list[list[int]]) -> Callable[[], Any]:
+    """The matrix products [n, k] x [k, m] of a layer, one after the other."""
+    pairs = [(torch.randn(n, k), torch.randn(k, m)) for n, k, m in shapes]
+
+    def run() -> None:
+        for a, b in pairs:
+            torch.mm(a, b)
 
     return run
 
@@ -239,6 +250,7 @@ def _resident() -> float:
 
 CASES = {
     "layer": layer,
+    "products": products,
     "translation": lambda **options: translation(**options)[0],
     "joey": joey,
 }

@@ -24,18 +24,47 @@ BARE = ["joeynmt==2.3.0"]
 
 
 def python() -> Path:
-    """The peers' Python; the first call makes their environment (pip, minutes)."""
+    """The peers' Python; the first call makes their environment (pip, minutes).
+
+    An environment that was left half-made, or was damaged, is made anew.
+    """
     program = FOLDER / "bin" / "python"
     ready = FOLDER / "ready.json"
     wanted = [*PACKAGES, *BARE]
-    if not ready.exists() or json.loads(ready.read_text()) != wanted:
-        print(f"installing the peers into {FOLDER}", file=sys.stderr, flush=True)
-        venv.create(FOLDER, with_pip=True)
-        pip = [str(program), "-m", "pip", "install", "--quiet"]
+    if _read(ready) == wanted and _complete(program):
+        return program
+    print(f"installing the peers into {FOLDER}", file=sys.stderr, flush=True)
+    pip = [str(program), "-m", "pip", "install", "--quiet"]
+    try:
+        venv.create(FOLDER, with_pip=True, clear=True)
         subprocess.run([*pip, *PACKAGES], check=True)
         subprocess.run([*pip, "--no-deps", *BARE], check=True)
         ready.write_text(json.dumps(wanted))
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise SystemExit(
+            f"{FOLDER}: the peers' environment could not be made ({error}); look at "
+            "the network and the disk, and run this again"
+        ) from error
     return program
+
+
+def _read(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text())
+    except (OSError, ValueError):
+        return None
+
+
+def _complete(program: Path) -> bool:
+    """Whether the packages can be found: nothing is imported, which would take long."""
+    code = (
+        "import importlib.util as u, sys\n"
+        "sys.exit(not all(map(u.find_spec, ['torch', 'joeynmt', 'pandas'])))"
+    )
+    try:
+        return subprocess.run([str(program), "-c", code], check=False).returncode == 0
+    except OSError:
+        return False
 
 
 class Peer:
@@ -62,7 +91,10 @@ class Peer:
         stdin.flush()
         answer = stdout.readline()
         if not answer:
-            raise RuntimeError(f"the peer process ended with {self.process.wait()}")
+            raise SystemExit(
+                f"the peers' process ended with {self.process.wait()} in case {name!r} "
+                f"(see above); remove {FOLDER} to have its environment made anew"
+            )
         return json.loads(answer)
 
     def close(self) -> None:

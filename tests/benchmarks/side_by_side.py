@@ -51,10 +51,10 @@ def shown(row: Row) -> Row:
     values = row["values"]
     peers = [name for name in values if not name.startswith("ours")]
     lines = [f"{row['name']} ({row['unit']})"]
-    lines.append(f"    {'':14}{'':>10}" + "".join(f"{f'x {p}':>15}" for p in peers))
+    lines.append(f"    {'':16}{'':>10}" + "".join(f"{f'x {p}':>18}" for p in peers))
     for name, value in values.items():
-        ratios = "".join(f"{value / values[p]:15.2f}" for p in peers)
-        lines.append(f"    {name:14}{value:10,.1f}{ratios}")
+        ratios = "".join(f"{value / values[p]:18.2f}" for p in peers)
+        lines.append(f"    {name:16}{value:10,.1f}{ratios}")
     print("\n".join(lines), flush=True)
     return row
 
@@ -72,6 +72,12 @@ def arguments(description: str, rounds: int) -> argparse.Namespace:
     parser.add_argument(
         "--rounds", type=int, default=rounds, help="measurements of each"
     )
+    parser.add_argument(
+        "--short", action="store_true", help="one measurement of each: does it run?"
+    )
     parser.add_argument("--only", help="only rows whose name has this in it")
     parser.add_argument("--json", type=Path, help="also write the numbers here")
-    return parser.parse_args()
+    given = parser.parse_args()
+    if given.short:
+        given.rounds = 1
+    return given

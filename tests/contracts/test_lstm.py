@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -9,8 +12,11 @@ import pytest
 import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tensorflow.python.eager import context
 
-from nlp_speech.layers import LSTM, Bidirectional
+from nlp_speech.export.tflite import convert, operators, unclipped
+from nlp_speech.layers import LSTM, Bidirectional, choice
+from nlp_speech.runtime.litert import LiteRTPredictor
 
 Arrays = tuple[np.ndarray, ...]
 
@@ -99,14 +105,19 @@ def compiled(layer: LSTM, batch: Batch) -> Any:
     return run()
 
 
-def without_states(layer: LSTM, batch: Batch) -> Any:
-    """The recurrence that keeps no cell states for its caller."""
+def outputs_only(layer: LSTM) -> LSTM:
+    """The same layer, which gives no states."""
     other = LSTM(
         layer.units, return_sequences=True, go_backwards=bool(layer.go_backwards)
     )
-    other.build((None, None, batch.x.shape[-1]))
+    other.build((None, None, len(layer.get_weights()[0])))
     other.set_weights(layer.get_weights())
-    return (training(other, batch),)
+    return other
+
+
+def without_states(layer: LSTM, batch: Batch) -> Any:
+    """The recurrence that keeps no cell states for its caller."""
+    return (training(outputs_only(layer), batch),)
 
 
 IMPLEMENTATIONS = [inference, training, graph, without_states]
@@ -133,6 +144,107 @@ def test_compiled_equals_the_equations(
     results = run(make(batch, backwards, **options), batch)
     for result, wanted in zip(results, reference(batch, backwards), strict=True):
         np.testing.assert_allclose(result.numpy(), wanted, atol=3e-6)
+
+
+def device_file(
+    layer: LSTM, function: Any, signature: dict[str, Any], path: Path
+) -> bytes:
+    """A function of named tensors that uses a layer, as a file for LiteRT."""
+    module: Any = tf.Module()
+    module.layer_weights = [w.value for w in layer.weights]
+    module.run = tf.function(function, autograph=False)
+    specs = {n: tf.TensorSpec(shape, kind) for n, (shape, kind) in signature.items()}
+    concrete = module.run.get_concrete_function(**specs)
+    tf.saved_model.save(module, str(path), signatures={"run": concrete})
+    return unclipped(convert(path, ["run"], "float"))
+
+
+def by_rows(predictor: Any, arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Answers of a device file, which reads one row at a time."""
+    count = len(arrays["x"])
+    answers = [
+        predictor("run", {name: a[n : n + 1] for name, a in arrays.items()})
+        for n in range(count)
+    ]
+    return {name: np.concatenate([a[name] for a in answers]) for name in answers[0]}
+
+
+@settings(max_examples=2)  # each is converted
+@given(batches(), st.booleans())
+def test_device_loop_equals_the_equations(batch: Batch, backwards: bool) -> None:
+    layer = make(batch, backwards)
+
+    def run(x: Any, lengths: Any, h: Any, c: Any) -> dict[str, Any]:
+        results = layer(x, initial_state=(h, c), lengths=lengths)
+        return dict(zip(("y", "last_h", "last_c"), results, strict=True))
+
+    features, units = batch.x.shape[-1], layer.units
+    state = ([1, units], tf.float32)
+    signature = {
+        "x": ([1, None, features], tf.float32),
+        "lengths": ([1], tf.int32),
+        "h": state,
+        "c": state,
+    }
+    arrays = {"x": batch.x, "lengths": batch.lengths.astype(np.int32)}
+    arrays |= dict(zip("hc", batch.state, strict=True))
+    with tempfile.TemporaryDirectory() as folder, choice.traced_for("fused"):
+        content = device_file(layer, run, signature, Path(folder))
+    assert "WHILE" in operators(content), "a state is given: this is no fused LSTM"
+    found = by_rows(opened(content), arrays)
+    expected = reference(batch, backwards)
+    for name, wanted in zip(("y", "last_h", "last_c"), expected, strict=True):
+        np.testing.assert_allclose(found[name], wanted, atol=3e-6)
+
+
+def fused(batch: Batch, backwards: bool) -> np.ndarray:
+    """The outputs of a file that holds an LSTM as one operation."""
+    layer = outputs_only(make(batch, backwards))
+
+    def run(x: Any, lengths: Any) -> dict[str, Any]:
+        return {"y": layer(x, lengths=lengths)}
+
+    signature = {
+        "x": ([1, None, batch.x.shape[-1]], tf.float32),
+        "lengths": ([1], tf.int32),
+    }
+    arrays = {"x": batch.x, "lengths": batch.lengths.astype(np.int32)}
+    with tempfile.TemporaryDirectory() as folder, choice.traced_for("fused"):
+        content = device_file(layer, run, signature, Path(folder))
+    assert "UNIDIRECTIONAL_SEQUENCE_LSTM" in operators(content)
+    assert "WHILE" not in operators(content)
+    return by_rows(opened(content), arrays)["y"]
+
+
+@settings(max_examples=2)
+@given(batches(), st.booleans())
+def test_fused_operation_equals_the_equations(batch: Batch, backwards: bool) -> None:
+    batch = batch._replace(state=tuple(np.zeros_like(s) for s in batch.state))
+    wanted, _, _ = reference(batch, backwards)
+    np.testing.assert_allclose(fused(batch, backwards), wanted, atol=3e-6)
+
+
+def test_fused_operation_counts_beyond_ten() -> None:
+    """The converter's own would stop at 10: up 30, down 25 is 5 then, not below 0."""
+    x = np.concatenate([np.ones([1, 30, 1]), -np.ones([1, 25, 1])], 1)
+    weights = (np.array([[0, 0, 9, 0]]), np.zeros([1, 4]), np.array([20, 20, 0, 20]))
+    zeros = np.zeros([1, 1], np.float32)
+    counter = Batch(
+        x.astype(np.float32),
+        np.array([55]),
+        (zeros, zeros),
+        tuple(w.astype(np.float32) for w in weights),
+    )
+    wanted, _, cell = reference(counter, backwards=False)
+    np.testing.assert_allclose(cell, 5, atol=1e-5)
+    np.testing.assert_allclose(fused(counter, backwards=False), wanted, atol=1e-5)
+
+
+def opened(content: bytes) -> LiteRTPredictor:
+    with tempfile.NamedTemporaryFile(suffix=".tflite") as file:
+        file.write(content)
+        file.flush()
+        return LiteRTPredictor(Path(file.name))
 
 
 @settings(max_examples=10)
@@ -215,3 +327,114 @@ def test_gradients_equal_differences(run: Any, batch: Batch) -> None:
     found: Any = tape.gradient(loss, sources)
     for gradient, wanted in zip(found, differences(batch), strict=True):
         np.testing.assert_allclose(gradient, wanted, rtol=2e-4, atol=2e-4)
+
+
+@pytest.fixture
+def exact_products() -> Iterator[None]:
+    """No products in TensorFloat-32, which has ten bits."""
+    before = tf.config.experimental.tensor_float_32_execution_enabled()
+    tf.config.experimental.enable_tensor_float_32_execution(False)
+    yield
+    tf.config.experimental.enable_tensor_float_32_execution(before)
+
+
+def kernels_run(function: Callable[[], Any]) -> set[tuple[str, str]]:
+    """Types of device and of operation that TensorFlow ran meanwhile."""
+    state: Any = context.context()
+    state.enable_run_metadata()
+    try:
+        function()
+        metadata = state.export_run_metadata()
+    finally:
+        state.disable_run_metadata()
+    nodes = [node for graph in metadata.partition_graphs for node in graph.node]
+    kinds = {node.name: node.op for node in nodes}
+    return {
+        (device.device.split("device:")[-1][:3], kinds.get(node.node_name, ""))
+        for device in metadata.step_stats.dev_stats
+        for node in device.node_stats
+    }
+
+
+def test_it_can_be_seen_what_ran() -> None:
+    a = tf.ones([8, 8])
+    found = kernels_run(tf.function(lambda: tf.matmul(a, tf.random.normal([8, 8]))))
+    assert ("CPU", "MatMul") in found
+
+
+@pytest.mark.gpu
+@pytest.mark.usefixtures("exact_products")
+@pytest.mark.parametrize("run", [inference, training, graph])
+@settings(max_examples=25)
+@given(batches(), st.booleans())
+def test_cudnn_equals_the_equations(run: Any, batch: Batch, backwards: bool) -> None:
+    layer = make(batch, backwards)
+    for result, wanted in zip(
+        run(layer, batch), reference(batch, backwards), strict=True
+    ):
+        np.testing.assert_allclose(result.numpy(), wanted, atol=1e-5)
+
+
+@pytest.mark.gpu
+@pytest.mark.usefixtures("exact_products")
+@settings(max_examples=3)
+@given(batches().filter(lambda b: b.x.size < 60 and len(b.weights[1]) < 4))
+def test_gradients_of_cudnn_equal_differences(batch: Batch) -> None:
+    test_gradients_equal_differences.hypothesis.inner_test(training, batch)
+
+
+def large() -> Batch:
+    rng, units = np.random.default_rng(0), 32
+
+    def normal(*shape: int) -> np.ndarray:
+        return rng.normal(size=shape).astype(np.float32)
+
+    weights = (normal(16, 4 * units), normal(units, 4 * units), normal(4 * units))
+    state = (normal(8, units), normal(8, units))
+    lengths = np.array([20, 0, 3, 20, 7, 0, 1, 11])
+    return Batch(normal(8, 20, 16), lengths, state, weights)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("dropped", [0.0, 0.3])
+def test_cudnn_is_what_runs_on_a_gpu(dropped: float) -> None:
+    batch = large()
+    layer = make(batch, recurrent_weight_dropout=dropped)
+    update = tf.function(lambda: gradients_of(layer, batch))
+    update()
+    ran = kernels_run(update)
+    assert {("GPU", "CudnnRNNV3"), ("GPU", "CudnnRNNBackpropV3")} <= ran
+    assert not any(kind == "MatMul" for _, kind in ran)
+
+
+def gradients_of(layer: LSTM, batch: Batch) -> Any:
+    with tf.GradientTape() as tape:
+        outputs, *_ = training(layer, batch)
+        loss = tf.reduce_sum(outputs)
+    return tape.gradient(loss, [w.value for w in layer.trainable_weights])
+
+
+@pytest.mark.gpu
+@pytest.mark.usefixtures("exact_products")
+@pytest.mark.parametrize("device", ["GPU", "CPU"])
+def test_a_saved_model_takes_cudnn_where_it_runs_on_a_gpu(
+    device: str, tmp_path: Path
+) -> None:
+    batch = large()
+    layer = make(batch)
+    module: Any = tf.Module()
+    module.layer_weights = [w.value for w in layer.weights]
+    specs = [tf.TensorSpec([None, None, 16]), tf.TensorSpec([None], tf.int32)]
+    module.run = tf.function(lambda x, n: layer(x, lengths=n), input_signature=specs)
+    with choice.traced_for("server"):
+        tf.saved_model.save(module, str(tmp_path))
+    with tf.device(device):
+        loaded: Any = tf.saved_model.load(str(tmp_path))
+        arguments = tf.constant(batch.x), tf.constant(batch.lengths, tf.int32)
+        results = loaded.run(*arguments)
+        ran = kernels_run(lambda: loaded.run(*arguments))
+    assert any("Cudnn" in kind for _, kind in ran) == (device == "GPU")
+    state = tuple(np.zeros_like(s) for s in batch.state)
+    expected = reference(batch._replace(state=state), backwards=False)
+    for result, wanted in zip(results, expected, strict=True):
+        np.testing.assert_allclose(result.numpy(), wanted, atol=1e-5)

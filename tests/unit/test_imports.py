@@ -45,7 +45,7 @@ ALLOWED = {
     "runtime": LIGHT,
     "evaluate": LIGHT | {"runtime", "metrics"},
     "training": LIGHT | KERNEL | {"runtime", "evaluate"},
-    "export": LIGHT | {"runtime", "evaluate", "metrics", "data"},
+    "export": LIGHT | {"runtime", "evaluate", "metrics", "data", "layers"},
     "workers": {"errors"},
     "runs": LIGHT | {"export", "weights"},
     "tune": LIGHT | {"space", "training", "plots"},
