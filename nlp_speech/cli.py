@@ -18,6 +18,7 @@ from nlp_speech.console import (
     lines_of_stdin,
     load_model,
     load_tensorflow,
+    print_errors,
     print_explanations,
     print_result,
     print_segment,
@@ -199,6 +200,9 @@ def evaluate(
     plot: Annotated[
         Path | None, typer.Option(help="draw the confusion matrix to this PNG")
     ] = None,
+    worst: Annotated[
+        int, typer.Option(min=0, help="examples with the most errors shown, at most")
+    ] = 5,
 ) -> None:
     """Score a bundle on a data set."""
     from nlp_speech.evaluate import evaluate as evaluate_model
@@ -206,7 +210,7 @@ def evaluate(
     model = load_model(bundle, runtime, variant, threads)
     inputs, references = model.task.references(model.config, split, data or ())
     report = evaluate_model(
-        model, inputs, references, batch_size=batch_size, limit=limit
+        model, inputs, references, batch_size=batch_size, limit=limit, worst=worst
     )
     for name, value in report["metrics"].items():
         typer.echo(f"{name:16s} {value:7.2f}  {report['signatures'].get(name, '')}")
@@ -215,6 +219,7 @@ def evaluate(
         f"{report['examples']} examples in {report['seconds']:.1f} s "
         f"({rate:.1f}/s) on {report['runtime']}"
     )
+    print_errors(report)
     if record:
         from nlp_speech.export import record_scores
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -131,6 +132,26 @@ def print_explanations(
         console.print(page.answer, terminal_text(page), sep="\t", markup=False)
         pages.append(page)
     write_text(path, html_page(model.bundle.name, pages))
+
+
+def print_errors(report: dict[str, Any]) -> None:
+    """Prints the errors by kind and the worst examples, where a task counts them."""
+    from nlp_speech.metrics import aligned
+
+    errors = report.get("errors")
+    if errors is None:
+        return
+    typer.echo(f"{_counts(errors)} in {errors['words']} words")
+    for worst in errors["worst"]:
+        name = textwrap.shorten(worst["input"], 120, placeholder=" ...")
+        typer.echo(f"\n{name}: {_counts(worst)} in {worst['words']} words")
+        for line in aligned(worst["answer"], worst["reference"]):
+            typer.echo(f"  {line}")
+
+
+def _counts(errors: dict[str, Any]) -> str:
+    kinds = ("substitutions", "deletions", "insertions")
+    return ", ".join(f"{errors[kind]} {kind}" for kind in kinds)
 
 
 def draw_confusion_of(report: dict[str, Any], path: Path) -> None:

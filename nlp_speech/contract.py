@@ -106,8 +106,10 @@ class Task(Protocol):
     is the metric of `score` that chooses checkpoints.
 
     A task may also have ``confusion(results, references)``, which counts what was taken
-    for what (`evaluate --plot`), and ``explain(answer, text)``, which says how much
-    each word speaks for the answer (`predict --explain`).
+    for what (`evaluate --plot`); ``errors(inputs, results, references, count)``, which
+    counts errors by kind and names so many of the worst examples, as
+    `metrics.error_report` does (`evaluate`); and ``explain(answer, text)``, which says
+    how much each word speaks for the answer (`predict --explain`).
     """
 
     NAME: str

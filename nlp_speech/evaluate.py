@@ -18,6 +18,7 @@ def evaluate(
     batch_size: int = 32,
     limit: int | None = None,
     endpoint: str | None = None,
+    worst: int = 5,
 ) -> dict[str, Any]:
     """Answers every input and scores the answers.
 
@@ -28,12 +29,14 @@ def evaluate(
         batch_size: inputs run together at most.
         limit: the first so many examples only, or None for all.
         endpoint: which endpoint, or None for the runtime's own.
+        worst: examples with the most errors that the report lists, at most.
 
     Returns:
         Plain JSON data: `task`, `bundle`, `runtime`, `examples`, `seconds` (of
         answering, without loading), `metrics` by name and the `signatures` that tell
-        how each was computed; `variant` too where a device file was run, and
-        `confusion` (`labels`, and `counts` [right, answered]) where a task has classes.
+        how each was computed; `variant` too where a device file was run, `confusion`
+        (`labels`, and `counts` [right, answered]) where a task has classes, and
+        `errors` (see `metrics.error_report`) where a task has words that are counted.
 
     Raises:
         UserError: there are no examples, or not a reference for each input.
@@ -67,4 +70,7 @@ def evaluate(
     if confusion is not None:
         labels, counts = confusion(results, references)
         report["confusion"] = {"labels": labels, "counts": counts.tolist()}
+    errors = getattr(model.task, "errors", None)
+    if errors is not None:
+        report["errors"] = errors(inputs, results, references, worst)
     return report

@@ -19,7 +19,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -207,6 +207,18 @@ def score(
 
     scorers = [metrics.wer, metrics.cer]
     return metrics.score([r.text for r in results], references, scorers)
+
+
+def errors(
+    inputs: Sequence[str],
+    results: Sequence[Transcript],
+    references: Sequence[str],
+    count: int,
+) -> dict[str, Any]:
+    """The word errors of each kind, and the utterances with the most of them."""
+    from nlp_speech import metrics
+
+    return metrics.error_report(inputs, [r.text for r in results], references, count)
 
 
 def samples(config: SpeechRecognitionConfig) -> list[str]:
