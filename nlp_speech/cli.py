@@ -15,6 +15,7 @@ import typer
 from nlp_speech.console import (
     draw_alignment_of,
     draw_confusion_of,
+    draw_sound_of,
     lines_of_stdin,
     load_model,
     load_tensorflow,
@@ -251,6 +252,10 @@ def predict(
     explain: Annotated[
         Path | None, typer.Option(help="write what each word did to this HTML file")
     ] = None,
+    plot: Annotated[
+        Path | None,
+        typer.Option(help="draw one sound and what was heard in it to this PNG"),
+    ] = None,
 ) -> None:
     """Answer the given texts, or standard input line by line."""
     model = load_model(bundle, runtime, variant, threads)
@@ -259,6 +264,9 @@ def predict(
         return
     if attention is not None:
         draw_alignment_of(model, inputs or [], attention)
+        return
+    if plot is not None:
+        draw_sound_of(model, inputs or [], plot)
         return
     lines = iter(inputs) if inputs else lines_of_stdin()
     # A person who types wants each answer at once.

@@ -112,6 +112,20 @@ def draw_alignment_of(model: Model, inputs: list[str], path: Path) -> None:
     typer.echo(result.as_text())
 
 
+def draw_sound_of(model: Model, inputs: list[str], path: Path) -> None:
+    """Draws a sound and what was heard in it (`predict --plot`)."""
+    from nlp_speech.sound_plots import draw_sounds
+
+    picture = getattr(model.task, "picture", None)
+    if picture is None:
+        raise UserError(f"--plot: a {model.task.NAME} model hears no sound to draw")
+    if len(inputs) != 1:
+        raise UserError("--plot draws one sound; give just one")
+    [result] = model(inputs)
+    draw_sounds([picture(inputs[0], result, model.assets)], path)
+    typer.echo(result.as_text())
+
+
 def print_explanations(
     model: Model, inputs: list[str], path: Path, batch_size: int
 ) -> None:
