@@ -12,7 +12,9 @@ from typing import Annotated, TypeVar
 
 import typer
 
+from nlp_speech import speech_commands
 from nlp_speech.console import (
+    check_before_training,
     draw_alignment_of,
     draw_confusion_of,
     draw_sound_of,
@@ -22,11 +24,24 @@ from nlp_speech.console import (
     print_errors,
     print_explanations,
     print_result,
-    print_segment,
     say,
+    with_skip_bad,
     write_json,
 )
 from nlp_speech.errors import UserError
+from nlp_speech.options import (
+    BatchSize,
+    BundlePath,
+    ConfigPath,
+    DataFiles,
+    JsonFile,
+    Limit,
+    Overrides,
+    Runtime,
+    SkipBad,
+    Threads,
+    Variant,
+)
 
 T = TypeVar("T")
 
@@ -37,19 +52,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-BundlePath = Annotated[Path, typer.Argument(metavar="BUNDLE", show_default=False)]
-Runtime = Annotated[str, typer.Option(help="keras, saved_model, tflite or auto")]
-Variant = Annotated[str, typer.Option(help="dynamic, float, float16 or text")]
-BatchSize = Annotated[int, typer.Option(min=1, help="inputs run together at most")]
-Threads = Annotated[int | None, typer.Option(min=1, help="threads at most")]
-Limit = Annotated[int | None, typer.Option(min=1, help="the first so many examples")]
-DataFiles = Annotated[
-    list[Path] | None,
-    typer.Option(help="two parallel text files (give it twice), or one table"),
-]
-JsonFile = Annotated[
-    Path | None, typer.Option("--json", help="write the result to this file")
-]
+speech_commands.register(app)
 
 
 @app.command()
@@ -66,16 +69,15 @@ def new(
 
 @app.command()
 def check(
-    config: Annotated[Path, typer.Argument(metavar="CONFIG", show_default=False)],
-    overrides: Annotated[
-        list[str] | None, typer.Option("--set", help="a.b=value, in YAML")
-    ] = None,
+    config: ConfigPath,
+    overrides: Overrides = None,
+    skip_bad: SkipBad = False,
 ) -> None:
     """Look at the data of a config before training on them; exit 1 on errors."""
     from nlp_speech.check import look_at
     from nlp_speech.config import read_config
 
-    report = look_at(read_config(config, overrides or []))
+    report = look_at(read_config(config, with_skip_bad(overrides, skip_bad)))
     for line in report.lines():
         typer.echo(line)
     if report.errors:
@@ -84,14 +86,19 @@ def check(
 
 @app.command()
 def train(
-    config: Annotated[Path, typer.Argument(metavar="CONFIG", show_default=False)],
-    overrides: Annotated[
-        list[str] | None, typer.Option("--set", help="a.b=value, in YAML")
-    ] = None,
+    config: ConfigPath,
+    overrides: Overrides = None,
     output: Annotated[
         Path | None, typer.Option(help="the run's directory [runs/<config name>]")
     ] = None,
     resume: Annotated[bool, typer.Option(help="go on with an interrupted run")] = False,
+    skip_bad: SkipBad = False,
+    check: Annotated[
+        bool,
+        typer.Option(
+            help="look at the data first, without listening to sound; errors stop"
+        ),
+    ] = True,
     workers: Annotated[
         str | None,
         typer.Option(
@@ -105,8 +112,11 @@ def train(
     from nlp_speech.config import read_config
     from nlp_speech.contract import load_task, load_training_task
 
-    experiment = read_config(config, overrides or [])
+    experiment = read_config(config, with_skip_bad(overrides, skip_bad))
     directory = output or Path("runs") / config.stem
+    # One of several workers is begun by a command that has looked already.
+    if check and not resume and "TF_CONFIG" not in os.environ:
+        check_before_training(experiment, config)
     if workers is not None:
         from nlp_speech.workers import launch, parse_workers, without_workers
 
@@ -128,13 +138,11 @@ def train(
 
 @app.command()
 def tune(
-    config: Annotated[Path, typer.Argument(metavar="CONFIG", show_default=False)],
+    config: ConfigPath,
     trials: Annotated[
         int, typer.Option(min=1, help="in all; a search that was begun goes on")
     ],
-    overrides: Annotated[
-        list[str] | None, typer.Option("--set", help="a.b=value, in YAML")
-    ] = None,
+    overrides: Overrides = None,
     output: Annotated[
         Path | None, typer.Option(help="its directory [runs/<config name>-tune]")
     ] = None,
@@ -274,43 +282,6 @@ def predict(
     while batch := list(islice(lines, size)):
         for text, result in zip(batch, model(batch, batch_size=size), strict=True):
             print_result(text, result, as_json, n_best)
-
-
-@app.command()
-def stream(
-    bundle: BundlePath,
-    source: Annotated[
-        str, typer.Argument(help="a sound file, - for standard input, or mic")
-    ] = "-",
-    runtime: Runtime = "tflite",
-    variant: Variant = "dynamic",
-    threads: Threads = 1,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="a JSON object a line")
-    ] = False,
-) -> None:
-    """Recognize sound while it comes in: partial results, finals with their times.
-
-    Standard input is a 16-bit WAV file, or bare 16-bit samples of one channel at the
-    model's rate.
-    """
-    from nlp_speech.audio.live import live_blocks
-    from nlp_speech.tasks.speech_recognition.streaming import StreamingRecognizer
-
-    model = load_model(bundle, runtime, variant, threads)
-    if model.task.NAME != "speech_recognition":
-        raise UserError(f"{bundle}: its task is {model.task.NAME}, which hears nothing")
-    recognizer = StreamingRecognizer(model)
-    config, shown = model.config, ""
-    for block in live_blocks(source, config.frontend.sample_rate, config.chunk_samples):
-        for segment in recognizer.accept(block):
-            print_segment(segment, as_json)
-        partial = recognizer.partial()
-        if partial.text != shown and partial.text:
-            print_segment(partial, as_json)
-        shown = partial.text
-    for segment in recognizer.finish():
-        print_segment(segment, as_json)
 
 
 @app.command()

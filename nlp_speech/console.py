@@ -61,6 +61,31 @@ def say(message: str) -> None:
     typer.echo(message, err=True)
 
 
+def with_skip_bad(overrides: list[str] | None, skip_bad: bool) -> list[str]:
+    """Overrides of a config, with what `--skip-bad` means."""
+    return [*(overrides or []), *(["data.skip_bad=true"] if skip_bad else [])]
+
+
+def check_before_training(experiment: Any, config: Path) -> None:
+    """Looks at the data of a config quickly; warnings are shown, errors stop.
+
+    Raises:
+        UserError: there is an error.
+    """
+    from nlp_speech.check import has_check, look_at
+
+    if not has_check(experiment.task):
+        return
+    report = look_at(experiment, quick=True)
+    for line in report.lines(brief=True) if report.findings else []:
+        say(line)
+    if report.errors:
+        raise UserError(
+            f"{config}: {report.summary()} in the data; mend them (nlp-speech check "
+            f"{config} shows more), or train all the same with --no-check"
+        )
+
+
 def lines_of_stdin() -> Iterator[str]:
     """Standard input line by line.
 

@@ -63,8 +63,9 @@ class Predictor(Protocol):
 class Finding:
     """Something that a look at the data found.
 
-    A task that looks has a module ``check`` with ``findings(config)``, which gives
-    these; it imports no TensorFlow.
+    A task that looks has a module ``check`` with ``findings(config, quick)``, which
+    gives these; it imports no TensorFlow. With `quick` it leaves out what takes as long
+    as to prepare the training.
 
     Attributes:
         split: where, such as ``train``.
