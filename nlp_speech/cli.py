@@ -14,6 +14,7 @@ import typer
 
 from nlp_speech import speech_commands
 from nlp_speech.console import (
+    Skipped,
     check_before_training,
     draw_alignment_of,
     draw_confusion_of,
@@ -25,8 +26,10 @@ from nlp_speech.console import (
     print_explanations,
     print_result,
     say,
+    skipping,
     with_skip_bad,
     write_json,
+    write_previews,
 )
 from nlp_speech.errors import UserError
 from nlp_speech.options import (
@@ -72,12 +75,24 @@ def check(
     config: ConfigPath,
     overrides: Overrides = None,
     skip_bad: SkipBad = False,
+    listen: Annotated[
+        Path | None,
+        typer.Option(
+            help="write training sounds before and after augmentation to this folder, "
+            "as WAV files and pictures"
+        ),
+    ] = None,
+    sounds: Annotated[int, typer.Option(min=1, help="how many for --listen")] = 5,
 ) -> None:
     """Look at the data of a config before training on them; exit 1 on errors."""
     from nlp_speech.check import look_at
     from nlp_speech.config import read_config
 
-    report = look_at(read_config(config, with_skip_bad(overrides, skip_bad)))
+    experiment = read_config(config, with_skip_bad(overrides, skip_bad))
+    if listen is not None:
+        load_tensorflow()
+        write_previews(experiment, listen, sounds)
+    report = look_at(experiment)
     for line in report.lines():
         typer.echo(line)
     if report.errors:
@@ -180,14 +195,16 @@ def export(
     text_to_text: Annotated[
         bool, typer.Option(help="also a device file from strings to strings")
     ] = False,
+    overrides: Overrides = None,
 ) -> None:
     """Export a run as a bundle that has been verified."""
     load_tensorflow()
     from nlp_speech.runs import export_run
 
-    overrides = [f"export.quantize=[{', '.join(quantize)}]"] if quantize else []
-    overrides += ["export.text_to_text=true"] if text_to_text else []
-    typer.echo(export_run(run, output, overrides, say))
+    changes = list(overrides or [])
+    changes += [f"export.quantize=[{', '.join(quantize)}]"] if quantize else []
+    changes += ["export.text_to_text=true"] if text_to_text else []
+    typer.echo(export_run(run, output, changes, say))
 
 
 @app.command()
@@ -212,15 +229,26 @@ def evaluate(
     worst: Annotated[
         int, typer.Option(min=0, help="examples with the most errors shown, at most")
     ] = 5,
+    skip_bad: SkipBad = False,
 ) -> None:
     """Score a bundle on a data set."""
     from nlp_speech.evaluate import evaluate as evaluate_model
 
     model = load_model(bundle, runtime, variant, threads)
-    inputs, references = model.task.references(model.config, split, data or ())
-    report = evaluate_model(
-        model, inputs, references, batch_size=batch_size, limit=limit, worst=worst
+    skipped = Skipped()
+    inputs, references = model.task.references(
+        skipping(model.config, skip_bad), split, data or ()
     )
+    report = evaluate_model(
+        model,
+        inputs,
+        references,
+        batch_size=batch_size,
+        limit=limit,
+        worst=worst,
+        on_bad=skipped if skip_bad else None,
+    )
+    skipped.finish()
     for name, value in report["metrics"].items():
         typer.echo(f"{name:16s} {value:7.2f}  {report['signatures'].get(name, '')}")
     rate = report["examples"] / max(report["seconds"], 1e-9)
@@ -264,6 +292,7 @@ def predict(
         Path | None,
         typer.Option(help="draw one sound and what was heard in it to this PNG"),
     ] = None,
+    skip_bad: SkipBad = False,
 ) -> None:
     """Answer the given texts, or standard input line by line."""
     model = load_model(bundle, runtime, variant, threads)
@@ -279,9 +308,14 @@ def predict(
     lines = iter(inputs) if inputs else lines_of_stdin()
     # A person who types wants each answer at once.
     size = 1 if not inputs and sys.stdin.isatty() else batch_size
+    skipped = Skipped()
+    on_bad = skipped if skip_bad else None
     while batch := list(islice(lines, size)):
-        for text, result in zip(batch, model(batch, batch_size=size), strict=True):
-            print_result(text, result, as_json, n_best)
+        results = model(batch, batch_size=size, on_bad=on_bad)
+        for text, result in zip(batch, results, strict=True):
+            if result is not None:
+                print_result(text, result, as_json, n_best)
+    skipped.finish()
 
 
 @app.command()

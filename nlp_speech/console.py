@@ -66,6 +66,35 @@ def with_skip_bad(overrides: list[str] | None, skip_bad: bool) -> list[str]:
     return [*(overrides or []), *(["data.skip_bad=true"] if skip_bad else [])]
 
 
+class Skipped:
+    """Inputs that were left out because they cannot be read (`--skip-bad`).
+
+    Attributes:
+        count: how many.
+    """
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def __call__(self, given: str, error: UserError) -> None:
+        """Names one."""
+        self.count += 1
+        say(f"left out: {error}")
+
+    def finish(self) -> None:
+        """Says how many there were."""
+        if self.count:
+            say(f"{self.count} input{'s' * (self.count != 1)} left out")
+
+
+def skipping(config: Any, skip_bad: bool) -> Any:
+    """A config whose data may have rows that cannot be read, if that is asked for."""
+    if not skip_bad or not hasattr(config.data, "skip_bad"):
+        return config
+    data = config.data.model_copy(update={"skip_bad": True})
+    return config.model_copy(update={"data": data})
+
+
 def check_before_training(experiment: Any, config: Path) -> None:
     """Looks at the data of a config quickly; warnings are shown, errors stop.
 
@@ -80,10 +109,33 @@ def check_before_training(experiment: Any, config: Path) -> None:
     for line in report.lines(brief=True) if report.findings else []:
         say(line)
     if report.errors:
+        first = report.findings[0]
+        place = f", first {first.examples[0]}" if first.examples else ""
         raise UserError(
-            f"{config}: {report.summary()} in the data; mend them (nlp-speech check "
-            f"{config} shows more), or train all the same with --no-check"
+            f"{config}: {first.split}: {first.count} {first.problem}{place}; mend the "
+            f"data (nlp-speech check {config} shows more), or train with --no-check"
         )
+
+
+def write_previews(experiment: Any, directory: Path, count: int) -> None:
+    """Writes training sounds before and after augmentation (`check --listen`).
+
+    Raises:
+        UserError: the task has no sounds, or they cannot be read or written.
+    """
+    from nlp_speech.audio.decode import write_samples
+    from nlp_speech.contract import load_previews
+    from nlp_speech.sound_plots import draw_sounds
+
+    directory.mkdir(parents=True, exist_ok=True)
+    previews = load_previews(experiment.task)
+    for number, pair in enumerate(previews(experiment, count), start=1):
+        for picture, name in zip(pair, ("before", "after"), strict=True):
+            if picture.samples is not None:
+                path = directory / f"{number}_{name}.wav"
+                write_samples(path, picture.samples, picture.sample_rate)
+        draw_sounds(pair, directory / f"{number}.png")
+    typer.echo(f"wrote training sounds before and after augmentation to {directory}")
 
 
 def lines_of_stdin() -> Iterator[str]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast
@@ -110,9 +110,10 @@ class Task(Protocol):
     for what (`evaluate --plot`); ``errors(inputs, results, references, count)``, which
     counts errors by kind and names so many of the worst examples, as
     `metrics.error_report` does (`evaluate`); ``explain(answer, text)``, which says how
-    much each word speaks for the answer (`predict --explain`); and
+    much each word speaks for the answer (`predict --explain`);
     ``picture(given, result, assets)``, a `SoundPicture` of a sound and what was heard
-    in it (`predict --plot`).
+    in it (`predict --plot`); and ``pieces(given, assets)``, the inputs that stand for
+    one that is too long to be answered at once, with ``joined(pieces, results)``.
     """
 
     NAME: str
@@ -229,3 +230,21 @@ def load_training_task(name: str) -> TrainingTask:
     return cast(
         TrainingTask, importlib.import_module(f"nlp_speech.tasks.{name}.training")
     )
+
+
+def load_previews(task: str) -> Callable[[Any, int], Iterator[tuple[Any, Any]]]:
+    """What shows a few training examples before and after augmentation.
+
+    That is ``previews(config, count)`` of a task's module ``preview``, which yields
+    pairs of `SoundPicture`; it imports TensorFlow.
+
+    Raises:
+        UserError: the task has no such module.
+    """
+    name = f"nlp_speech.tasks.{task}.preview"
+    try:
+        return importlib.import_module(name).previews
+    except ModuleNotFoundError as error:
+        if error.name != name:
+            raise
+        raise UserError(f"{task} has no sounds to listen to") from error

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from nlp_speech.errors import UserError
-from nlp_speech.runtime import Model
+from nlp_speech.runtime import Model, OnBad
 
 
 def evaluate(
@@ -19,6 +19,7 @@ def evaluate(
     limit: int | None = None,
     endpoint: str | None = None,
     worst: int = 5,
+    on_bad: OnBad | None = None,
 ) -> dict[str, Any]:
     """Answers every input and scores the answers.
 
@@ -30,6 +31,8 @@ def evaluate(
         limit: the first so many examples only, or None for all.
         endpoint: which endpoint, or None for the runtime's own.
         worst: examples with the most errors that the report lists, at most.
+        on_bad: told of each input that cannot be read and why; it is left out then, and
+            the report's `bad` counts them. Without it such an input is an error.
 
     Returns:
         Plain JSON data: `task`, `bundle`, `runtime`, `examples`, `seconds` (of
@@ -52,8 +55,14 @@ def evaluate(
     if not inputs:
         raise UserError("there are no examples to evaluate; give a split that has some")
     start = time.perf_counter()
-    results = model(inputs, batch_size=batch_size, endpoint=endpoint)
+    results = model(inputs, batch_size=batch_size, endpoint=endpoint, on_bad=on_bad)
     seconds = time.perf_counter() - start
+    kept = [n for n, result in enumerate(results) if result is not None]
+    bad = len(results) - len(kept)
+    if not kept:
+        raise UserError(f"none of the {bad} inputs can be read; mend the data")
+    inputs, results = [inputs[n] for n in kept], [results[n] for n in kept]
+    references = [references[n] for n in kept]
     metrics, signatures = model.task.score(results, references)
     report: dict[str, Any] = {
         "task": model.task.NAME,
@@ -64,6 +73,8 @@ def evaluate(
         "metrics": {name: float(value) for name, value in metrics.items()},
         "signatures": dict(signatures),
     }
+    if on_bad is not None:
+        report["bad"] = bad
     if model.variant is not None:
         report["variant"] = model.variant
     confusion = getattr(model.task, "confusion", None)

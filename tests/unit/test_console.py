@@ -36,7 +36,9 @@ def test_warnings_are_a_line_each(tmp_path: Path, capsys: Any) -> None:
 
 def test_errors_stop_and_name_the_way_on(tmp_path: Path, capsys: Any) -> None:
     config = config_of(tmp_path, "good\tx\nbad\ty\n", "good\tx\nbad\ty\n")
-    with pytest.raises(UserError, match=r"c.yaml: 1 error and 0 .* --no-check"):
+    with pytest.raises(
+        UserError, match=r"c.yaml: test: 2 have .*test.tsv:2.* --no-check"
+    ):
         check_before_training(config, tmp_path / "c.yaml")
     assert "train.tsv" not in capsys.readouterr().err.splitlines()[0]
 

@@ -23,15 +23,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nlp_speech.audio.features import FrontEnd, Reference, Statistics
+from nlp_speech.audio.features import FrontEnd, Statistics
 from nlp_speech.audio.inputs import (
     GENERATED,
     join_parts,
     read_frames,
     read_sound,
-    split_parts,
 )
-from nlp_speech.audio.picture import SoundPicture
+from nlp_speech.data import tfds
 from nlp_speech.data.manifests import (
     Selection,
     Utterance,
@@ -39,7 +38,7 @@ from nlp_speech.data.manifests import (
     read_manifest,
 )
 from nlp_speech.data.paths import resolve
-from nlp_speech.data.sound_store import joined
+from nlp_speech.data.sound_store import joined as joined_clips
 from nlp_speech.decoding.ctc_host import confidences
 from nlp_speech.decoding.fusion import Fusion
 from nlp_speech.errors import UserError
@@ -48,7 +47,10 @@ from nlp_speech.tasks.speech_recognition.config import (
     SpeechRecognitionConfig,
     SplitSection,
 )
+from nlp_speech.tasks.speech_recognition.drawing import picture as picture
 from nlp_speech.tasks.speech_recognition.language import load_fusion, search_of
+from nlp_speech.tasks.speech_recognition.long_sounds import joined as joined
+from nlp_speech.tasks.speech_recognition.long_sounds import pieces as pieces
 from nlp_speech.tasks.speech_recognition.results import (
     Hypothesis,
     Transcript,
@@ -154,17 +156,20 @@ def references(
         UserError: there is no such split, or its files are bad.
     """
     section = _given(files, config) if files else _split(config, split)
-    found = utterances(section)
+    found = utterances(section, check_files=not config.data.skip_bad)
     case = config.vocabulary.case
     return [u.input for u in found], [clean(u.text, case) for u in found]
 
 
-def utterances(section: SplitSection, epoch: int = 0) -> list[Utterance]:
+def utterances(
+    section: SplitSection, epoch: int = 0, check_files: bool = True
+) -> list[Utterance]:
     """The utterances of a split.
 
     Args:
         section: of the config.
         epoch: decides what is joined, if that is other in each epoch.
+        check_files: whether a sound file that is missing is an error here.
 
     Raises:
         UserError: its files are bad.
@@ -179,9 +184,17 @@ def utterances(section: SplitSection, epoch: int = 0) -> list[Utterance]:
     if section.features is not None:
         path = resolve(section.features)
         return selection.of(read_feature_file(path), path)
-    path = resolve(section.manifest or "")
-    found = selection.of(read_manifest(path, section.column), path)
+    path, column = _manifest(section)
+    found = selection.of(read_manifest(path, column, check_files), path)
     return found if section.join is None else join(found, section.join, epoch)
+
+
+def _manifest(section: SplitSection) -> tuple[Path, str]:
+    """The manifest of a split, and its column of what is said."""
+    name = section.manifest or ""
+    if name.startswith(tfds.PREFIX):
+        return tfds.manifest_of(name, section.split, section.column), "transcript"
+    return resolve(name), section.column
 
 
 def join(
@@ -190,7 +203,7 @@ def join(
     """Strings of clips of one speaker, their transcripts joined by spaces."""
     seed = (section.seed, epoch if section.fresh else 0)
     pairs = [(clip.input, clip.speaker) for clip in clips]
-    strings = joined(pairs, section.count, section.clips, section.pause, seed)
+    strings = joined_clips(pairs, section.count, section.clips, section.pause, seed)
     found = []
     for number, (chosen, pauses) in enumerate(strings):
         parts: list[Path | float] = []
@@ -226,42 +239,6 @@ def errors(
     from nlp_speech import metrics
 
     return metrics.error_report(inputs, [r.text for r in results], references, count)
-
-
-def picture(given: str, result: Transcript, assets: Assets) -> SoundPicture:
-    """A sound and what was heard in it, to be drawn.
-
-    Args:
-        given: the input.
-        result: the answer to it.
-        assets: of the model that gave it.
-
-    Raises:
-        UserError: the input cannot be read.
-    """
-    section, front_end = assets.config.frontend, assets.front_end
-    samples = hertz = None
-    if section.source == "features":
-        features = read_frames(given, section.n_mfcc)
-    else:
-        most = assets.config.decoding.max_seconds
-        samples = read_sound(given, section.sample_rate, most)
-        features = Reference(front_end).raw(samples)
-        hertz = front_end.centers if section.kind == "log_mel" else None
-    log_probs = result.log_probs
-    files = [part.name for part in split_parts(given) if isinstance(part, Path)]
-    return SoundPicture(
-        title=", ".join(files),
-        features=features,
-        frame_seconds=section.frame_seconds,
-        samples=samples,
-        sample_rate=section.sample_rate,
-        hertz=hertz,
-        posteriors=None if log_probs is None else np.exp(log_probs),
-        step_seconds=assets.seconds_per_step,
-        labels=assets.labels.symbols,
-        words=tuple((word.text, word.start, word.end) for word in result.words),
-    )
 
 
 def samples(config: SpeechRecognitionConfig) -> list[str]:

@@ -107,7 +107,7 @@ def _listen(
             return _Heard(utterance, text, error=str(error))
 
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        return list(pool.map(heard, utterances(section)))
+        return list(pool.map(heard, utterances(section, check_files=False)))
 
 
 def _measure_frames(
@@ -176,7 +176,7 @@ def _of_sounds(
         "cannot be read",
         [h for h in heard if h.error],
         not config.data.skip_bad,
-        lambda h: h.error,
+        lambda h: f"{h.utterance.place}: {h.error}",
     )
     heard = [h for h in heard if not h.error]
     silent = [h for h in heard if h.peak < _SILENT]
