@@ -13,7 +13,6 @@ from nlp_speech.audio.features import (
     VARIANCE_FLOOR,
     FrontEnd,
 )
-from nlp_speech.layers.blocks import run_in_blocks
 
 Tensor = Any
 
@@ -198,18 +197,23 @@ def _by_the_past(
     rows = tf.transpose(x, [1, 0, 2])
     keep = np.float32(1 - rate)
     rate32 = np.float32(rate)
+    frames = tf.shape(rows)[0]
+    out = tf.TensorArray(tf.float32, frames, element_shape=rows.shape[1:])
 
-    def step(_: Tensor, now: Any, state: Any) -> Any:
-        mean, variance = state
-        offset = now[0] - mean
-        mean = mean + rate32 * offset
-        variance = keep * (variance + rate32 * offset**2)
-        value = (now[0] - mean) / tf.sqrt(variance + VARIANCE_FLOOR)
-        return (value,), (mean, variance)
+    def body(t: Tensor, out: Any, mean: Tensor, variance: Tensor) -> Any:
+        step = rows[t] - mean
+        mean = mean + rate32 * step
+        variance = keep * (variance + rate32 * step**2)
+        value = (rows[t] - mean) / tf.sqrt(variance + VARIANCE_FLOOR)
+        return t + 1, out.write(t, value), mean, variance
 
-    kind = ((tf.float32, rows.shape[1:]),)
-    (out,), (mean, variance) = run_in_blocks(step, (rows,), (mean, variance), kind)
-    return tf.transpose(out, [1, 0, 2]), mean, variance
+    _, out, mean, variance = tf.while_loop(
+        lambda t, *_: t < frames,
+        body,
+        (tf.constant(0), out, mean, variance),
+        maximum_iterations=frames,
+    )
+    return tf.transpose(out.stack(), [1, 0, 2]), mean, variance
 
 
 def _delta(x: Tensor, lengths: Tensor) -> Tensor:

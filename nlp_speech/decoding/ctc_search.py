@@ -16,7 +16,6 @@ from typing import Any, NamedTuple
 import tensorflow as tf
 
 from nlp_speech.decoding.beam_search import NO_SCORE
-from nlp_speech.layers.blocks import run_in_blocks
 
 Tensor = Any
 
@@ -28,14 +27,6 @@ _POSSIBLE = NO_SCORE / 2
 _PRIME = 2**42 - 11
 _BASE = 1_048_583
 _RECORDED = 7  # numbers kept of each prefix and step
-
-
-class _Now(NamedTuple):
-    """What is known of a step."""
-
-    log_probs: Tensor  # [B, V] float32
-    values: Tensor  # [B, C] float32, those of the most likely labels
-    labels: Tensor  # [B, C] int32, the labels that these are
 
 
 class _Numbers(NamedTuple):
@@ -88,19 +79,23 @@ class GraphSearch:
 
     def run(self) -> tuple[Tensor, ...]:
         """The whole search: what `decoding.ctc.Hypotheses` has, in its order."""
+        steps = tf.shape(self.log_probs)[0]
         static = self.batch_size if isinstance(self.batch_size, int) else None
-
-        def step(number: Tensor, now: Any, beam: _Beam) -> tuple:
-            beam = self.step(number, _Now(*now), _Beam(*beam))
-            return (self.record(number, beam),), beam
-
-        (history,), beam = run_in_blocks(
-            step,
-            (self.log_probs, self.values, self.labels),
-            self.begin(),
-            ((tf.int32, [static, _RECORDED * self.beam_size]),),
+        history = tf.TensorArray(
+            tf.int32, size=steps, element_shape=[static, _RECORDED * self.beam_size]
         )
-        return self.answers(_Beam(*beam), history)
+
+        def body(step: Tensor, beam: _Beam, history: Any) -> tuple:
+            beam = self.step(step, _Beam(*beam))
+            return step + 1, beam, history.write(step, self.record(step, beam))
+
+        _, beam, history = tf.while_loop(
+            lambda step, *_: step < steps,
+            body,
+            (tf.constant(0), self.begin(), history),
+            maximum_iterations=steps,
+        )
+        return self.answers(_Beam(*beam), history.stack())
 
     def begin(self) -> _Beam:
         """The empty prefix in the first slot."""
@@ -116,19 +111,19 @@ class GraphSearch:
             parent_name=tf.fill(shape, tf.constant(-1, tf.int64)),
         )
 
-    def step(self, step: Tensor, now: _Now, beam: _Beam) -> _Beam:
+    def step(self, step: Tensor, beam: _Beam) -> _Beam:
         """One step of all rows; one that has ended stays as it is."""
-        values, labels = now.values, now.labels
+        values, labels = self.values[step], self.labels[step]
         last = beam.places.last
         kin = self.kinship(beam)
-        stayed = self.stay(step, now, beam, kin)
+        stayed = self.stay(step, beam, kin)
         same = last[:, :, tf.newaxis] == labels[:, tf.newaxis]
         score, best = self.extend(beam.numbers, same, values)
         # What a child in the beam stands for already was added to the child.
         known = tf.cast(same & (_live(beam)[:, :, tf.newaxis]), tf.float32)
         taken = tf.matmul(tf.cast(kin, tf.float32), known, transpose_a=True) > 0
         score, best = (tf.where(taken, NO_SCORE, x) for x in (score, best))
-        chosen = self.choose(step, now, beam, stayed, score, best)
+        chosen = self.choose(step, beam, stayed, score, best)
         real = (step < self.lengths)[:, tf.newaxis]
         return tf.nest.map_structure(
             lambda new, old: tf.where(real, new, old), chosen, beam
@@ -141,10 +136,10 @@ class GraphSearch:
         both = live[:, :, tf.newaxis] & live[:, tf.newaxis]
         return (children == beam.name[:, tf.newaxis]) & both
 
-    def stay(self, step: Tensor, now: _Now, beam: _Beam, kin: Tensor) -> _Beam:
+    def stay(self, step: Tensor, beam: _Beam, kin: Tensor) -> _Beam:
         """Each prefix after a blank, its last label again, or its parent and that."""
         numbers, places = beam.numbers, beam.places
-        log_probs = now.log_probs
+        log_probs = self.log_probs[step]
         blank = log_probs[:, :1]
         again = tf.gather(log_probs, places.last, batch_dims=1)
         same = places.last[:, :, tf.newaxis] == places.last[:, tf.newaxis]
@@ -192,16 +187,10 @@ class GraphSearch:
         return sums + values, bests + values
 
     def choose(
-        self,
-        step: Tensor,
-        now: _Now,
-        beam: _Beam,
-        stayed: _Beam,
-        score: Tensor,
-        best: Tensor,
+        self, step: Tensor, beam: _Beam, stayed: _Beam, score: Tensor, best: Tensor
     ) -> _Beam:
         """The K best of the prefixes that stayed and those that are new."""
-        k, c = self.beam_size, now.values.shape[1]
+        k, c = self.beam_size, self.values.shape[2]
         flat = tf.reshape(score, [-1, k * c])
         flat_best = tf.reshape(best, [-1, k * c])
         total, _ = _totals(stayed.numbers)
@@ -209,7 +198,7 @@ class GraphSearch:
         stays = index < k
         new = tf.maximum(index - k, 0)
         parent = tf.where(stays, index, new // c)
-        label = tf.gather(now.labels, new % c, batch_dims=1)
+        label = tf.gather(self.labels[step], new % c, batch_dims=1)
         old: _Beam = tf.nest.map_structure(
             lambda x: tf.gather(x, parent, batch_dims=1), stayed
         )

@@ -20,7 +20,6 @@ class Bidirectional(keras.layers.Layer):
         units: LSTM units of each direction.
         recurrent_weight_dropout: as in `LSTM`, for both directions.
         jit_compile: as in `LSTM`, for both directions.
-        in_blocks: as in `LSTM`, for both directions.
     """
 
     def __init__(
@@ -28,7 +27,6 @@ class Bidirectional(keras.layers.Layer):
         units: int,
         recurrent_weight_dropout: float = 0.0,
         jit_compile: bool = False,
-        in_blocks: bool = False,
         **options: Any,
     ) -> None:
         super().__init__(**options)
@@ -36,7 +34,6 @@ class Bidirectional(keras.layers.Layer):
         self.lstm_options = {
             "recurrent_weight_dropout": recurrent_weight_dropout,
             "jit_compile": jit_compile,
-            "in_blocks": in_blocks,
         }
         self.forward_layer, self.backward_layer = (
             LSTM(units, return_sequences=True, name=name, **self.lstm_options)

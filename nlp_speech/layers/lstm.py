@@ -31,9 +31,6 @@ class LSTM(keras.layers.LSTM):
             for many short steps, but a second or more for each new shape. It is never
             decided by the shapes at hand, for a resumed training must compute as the
             first one did. A step that is compiled as a whole needs no such layers.
-        in_blocks: whether inference takes time in blocks: for inputs of many hundreds
-            of steps, on which a device would spend quadratic time otherwise. It does
-            not work inside of another loop.
         options: all others of `keras.layers.LSTM`.
     """
 
@@ -43,7 +40,6 @@ class LSTM(keras.layers.LSTM):
         *arguments: Any,
         recurrent_weight_dropout: float = 0.0,
         jit_compile: bool = False,
-        in_blocks: bool = False,
         **options: Any,
     ) -> None:
         super().__init__(units, *arguments, **options)
@@ -51,7 +47,6 @@ class LSTM(keras.layers.LSTM):
             raise ValueError("recurrent_weight_dropout must be at least 0 and below 1")
         self.recurrent_weight_dropout = recurrent_weight_dropout
         self.jit_compile = jit_compile
-        self.in_blocks = in_blocks
         if recurrent_weight_dropout:
             self.weight_seed = keras.random.SeedGenerator(name="weight_seed")
             if not self._is_standard():
@@ -180,7 +175,6 @@ class LSTM(keras.layers.LSTM):
             **super().get_config(),
             "recurrent_weight_dropout": self.recurrent_weight_dropout,
             "jit_compile": self.jit_compile,
-            "in_blocks": self.in_blocks,
         }
 
     def _recur(
@@ -190,9 +184,7 @@ class LSTM(keras.layers.LSTM):
         inputs = (tf.transpose(x, [1, 0, 2]), h, c, *self.cell_weights(training))
         cells = None
         if not training:
-            outputs, cells = recurrence.infer(
-                *inputs, keep_cells=self.return_state, in_blocks=self.in_blocks
-            )
+            outputs, cells = recurrence.infer(*inputs, keep_cells=self.return_state)
         elif self.return_state:
             outputs, cells = recurrence.scan(*inputs, jit_compile=self.jit_compile)
         else:

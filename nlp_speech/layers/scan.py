@@ -16,8 +16,6 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
-from nlp_speech.layers.blocks import run_in_blocks
-
 Tensor = Any
 
 
@@ -134,29 +132,18 @@ def infer(
     recurrent_kernel: Tensor,
     bias: Tensor,
     keep_cells: bool = True,
-    in_blocks: bool = False,
 ) -> tuple[Tensor, Any]:
     """The same as `scan` without a gradient of its own: what is exported.
 
     Args are those of `scan`, and `keep_cells`: whether cell states are returned. A
-    device copies all that it keeps at every step, unless `in_blocks`, which does not
-    work inside of another loop.
+    device copies all that it keeps at every step.
 
     Returns:
         All outputs and all cell states or None, [time, batch, units] each.
     """
     projected = project(x, kernel, bias)
-    kept = 1 + keep_cells
-    if in_blocks:
-        kinds = tuple((state.dtype, state.shape) for state in (h, c)[:kept])
-        found, _ = run_in_blocks(
-            lambda _, z, state: _step(z[0], state, recurrent_kernel, kept),
-            (projected,),
-            (h, c),
-            kinds,
-        )
-        return found[0], found[1] if keep_cells else None
     steps = tf.shape(projected)[0]
+    kept = 1 + keep_cells
     arrays = tuple(_array(steps, state.dtype, state.shape) for state in (h, c)[:kept])
 
     def body(t: Tensor, h: Tensor, c: Tensor, arrays: tuple) -> tuple:
@@ -170,13 +157,6 @@ def infer(
         maximum_iterations=steps,
     )
     return arrays[0].stack(), arrays[1].stack() if keep_cells else None
-
-
-def _step(
-    projected: Tensor, state: tuple, recurrent_kernel: Tensor, kept: int
-) -> tuple[tuple, tuple]:
-    state = cell(projected, *state, recurrent_kernel)
-    return state[:kept], state
 
 
 def project(x: Tensor, kernel: Tensor, bias: Tensor) -> Tensor:

@@ -295,8 +295,8 @@ class LookAhead(keras.layers.Layer):
 def _lstm(units: int, bidirectional: bool, number: int) -> Any:
     name = f"layer_{number}"
     if bidirectional:
-        return Bidirectional(units, in_blocks=True, name=name)
-    return LSTM(units, return_sequences=True, in_blocks=True, name=name)
+        return Bidirectional(units, name=name)
+    return LSTM(units, return_sequences=True, name=name)
 
 
 def _dimensions(x: Tensor) -> list[Any]:
