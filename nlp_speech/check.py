@@ -31,8 +31,12 @@ class Report:
         counts = (self.errors, "error"), (len(self.findings) - self.errors, "warning")
         return " and ".join(f"{n} {word}{'' if n == 1 else 's'}" for n, word in counts)
 
-    def lines(self) -> list[str]:
-        """A table, and a few examples under each row."""
+    def lines(self, brief: bool = False) -> list[str]:
+        """A table, and a few examples under each row.
+
+        Args:
+            brief: whether warnings have no examples.
+        """
         if not self.findings:
             return ["nothing was found that is wrong"]
         width = max(len(f.split) for f in self.findings)
@@ -42,27 +46,39 @@ class Report:
             lines.append(
                 f"{level:7s}  {found.split:{width}s}  {found.count:6d} {found.problem}"
             )
-            lines += [f"{'':{width + 18}s}{example}" for example in found.examples]
+            if found.is_error or not brief:
+                lines += [f"{'':{width + 18}s}{example}" for example in found.examples]
         return lines
 
 
-def look_at(config: Any) -> Report:
+def look_at(config: Any, quick: bool = False) -> Report:
     """Looks at the data that a config names.
 
     Args:
         config: of any task that has a module ``check``.
+        quick: leave out what takes as long as to prepare the training, such as
+            decoding all sound.
 
     Raises:
         UserError: the task has none, or the data cannot be read at all.
     """
-    name = f"nlp_speech.tasks.{config.task}.check"
-    try:
-        task = importlib.import_module(name)
-    except ModuleNotFoundError as error:
-        if error.name != name:
-            raise
-        raise UserError(f"there is no check for the data of {config.task} yet") from (
-            error
-        )
-    findings = sorted(task.findings(config), key=lambda f: not f.is_error)
+    task = _module(config.task)
+    if task is None:
+        raise UserError(f"there is no check for the data of {config.task} yet")
+    findings = sorted(task.findings(config, quick), key=lambda f: not f.is_error)
     return Report(findings)
+
+
+def has_check(task: str) -> bool:
+    """Says whether a task can look at its data."""
+    return _module(task) is not None
+
+
+def _module(task: str) -> Any:
+    name = f"nlp_speech.tasks.{task}.check"
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name is None or not name.startswith(error.name):
+            raise
+        return None

@@ -12,19 +12,39 @@ from typing import Annotated, TypeVar
 
 import typer
 
+from nlp_speech import speech_commands
 from nlp_speech.console import (
+    Skipped,
+    check_before_training,
     draw_alignment_of,
     draw_confusion_of,
+    draw_sound_of,
     lines_of_stdin,
     load_model,
     load_tensorflow,
+    print_errors,
     print_explanations,
     print_result,
-    print_segment,
     say,
+    skipping,
+    with_skip_bad,
     write_json,
+    write_previews,
 )
 from nlp_speech.errors import UserError
+from nlp_speech.options import (
+    BatchSize,
+    BundlePath,
+    ConfigPath,
+    DataFiles,
+    JsonFile,
+    Limit,
+    Overrides,
+    Runtime,
+    SkipBad,
+    Threads,
+    Variant,
+)
 
 T = TypeVar("T")
 
@@ -35,19 +55,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-BundlePath = Annotated[Path, typer.Argument(metavar="BUNDLE", show_default=False)]
-Runtime = Annotated[str, typer.Option(help="keras, saved_model, tflite or auto")]
-Variant = Annotated[str, typer.Option(help="dynamic, float, float16 or text")]
-BatchSize = Annotated[int, typer.Option(min=1, help="inputs run together at most")]
-Threads = Annotated[int | None, typer.Option(min=1, help="threads at most")]
-Limit = Annotated[int | None, typer.Option(min=1, help="the first so many examples")]
-DataFiles = Annotated[
-    list[Path] | None,
-    typer.Option(help="two parallel text files (give it twice), or one table"),
-]
-JsonFile = Annotated[
-    Path | None, typer.Option("--json", help="write the result to this file")
-]
+speech_commands.register(app)
 
 
 @app.command()
@@ -64,16 +72,27 @@ def new(
 
 @app.command()
 def check(
-    config: Annotated[Path, typer.Argument(metavar="CONFIG", show_default=False)],
-    overrides: Annotated[
-        list[str] | None, typer.Option("--set", help="a.b=value, in YAML")
+    config: ConfigPath,
+    overrides: Overrides = None,
+    skip_bad: SkipBad = False,
+    listen: Annotated[
+        Path | None,
+        typer.Option(
+            help="write training sounds before and after augmentation to this folder, "
+            "as WAV files and pictures"
+        ),
     ] = None,
+    sounds: Annotated[int, typer.Option(min=1, help="how many for --listen")] = 5,
 ) -> None:
     """Look at the data of a config before training on them; exit 1 on errors."""
     from nlp_speech.check import look_at
     from nlp_speech.config import read_config
 
-    report = look_at(read_config(config, overrides or []))
+    experiment = read_config(config, with_skip_bad(overrides, skip_bad))
+    if listen is not None:
+        load_tensorflow()
+        write_previews(experiment, listen, sounds)
+    report = look_at(experiment)
     for line in report.lines():
         typer.echo(line)
     if report.errors:
@@ -82,14 +101,19 @@ def check(
 
 @app.command()
 def train(
-    config: Annotated[Path, typer.Argument(metavar="CONFIG", show_default=False)],
-    overrides: Annotated[
-        list[str] | None, typer.Option("--set", help="a.b=value, in YAML")
-    ] = None,
+    config: ConfigPath,
+    overrides: Overrides = None,
     output: Annotated[
         Path | None, typer.Option(help="the run's directory [runs/<config name>]")
     ] = None,
     resume: Annotated[bool, typer.Option(help="go on with an interrupted run")] = False,
+    skip_bad: SkipBad = False,
+    check: Annotated[
+        bool,
+        typer.Option(
+            help="look at the data first, without listening to sound; errors stop"
+        ),
+    ] = True,
     workers: Annotated[
         str | None,
         typer.Option(
@@ -103,8 +127,11 @@ def train(
     from nlp_speech.config import read_config
     from nlp_speech.contract import load_task, load_training_task
 
-    experiment = read_config(config, overrides or [])
+    experiment = read_config(config, with_skip_bad(overrides, skip_bad))
     directory = output or Path("runs") / config.stem
+    # One of several workers is begun by a command that has looked already.
+    if check and not resume and "TF_CONFIG" not in os.environ:
+        check_before_training(experiment, config)
     if workers is not None:
         from nlp_speech.workers import launch, parse_workers, without_workers
 
@@ -126,13 +153,11 @@ def train(
 
 @app.command()
 def tune(
-    config: Annotated[Path, typer.Argument(metavar="CONFIG", show_default=False)],
+    config: ConfigPath,
     trials: Annotated[
         int, typer.Option(min=1, help="in all; a search that was begun goes on")
     ],
-    overrides: Annotated[
-        list[str] | None, typer.Option("--set", help="a.b=value, in YAML")
-    ] = None,
+    overrides: Overrides = None,
     output: Annotated[
         Path | None, typer.Option(help="its directory [runs/<config name>-tune]")
     ] = None,
@@ -170,14 +195,16 @@ def export(
     text_to_text: Annotated[
         bool, typer.Option(help="also a device file from strings to strings")
     ] = False,
+    overrides: Overrides = None,
 ) -> None:
     """Export a run as a bundle that has been verified."""
     load_tensorflow()
     from nlp_speech.runs import export_run
 
-    overrides = [f"export.quantize=[{', '.join(quantize)}]"] if quantize else []
-    overrides += ["export.text_to_text=true"] if text_to_text else []
-    typer.echo(export_run(run, output, overrides, say))
+    changes = list(overrides or [])
+    changes += [f"export.quantize=[{', '.join(quantize)}]"] if quantize else []
+    changes += ["export.text_to_text=true"] if text_to_text else []
+    typer.echo(export_run(run, output, changes, say))
 
 
 @app.command()
@@ -199,15 +226,29 @@ def evaluate(
     plot: Annotated[
         Path | None, typer.Option(help="draw the confusion matrix to this PNG")
     ] = None,
+    worst: Annotated[
+        int, typer.Option(min=0, help="examples with the most errors shown, at most")
+    ] = 5,
+    skip_bad: SkipBad = False,
 ) -> None:
     """Score a bundle on a data set."""
     from nlp_speech.evaluate import evaluate as evaluate_model
 
     model = load_model(bundle, runtime, variant, threads)
-    inputs, references = model.task.references(model.config, split, data or ())
-    report = evaluate_model(
-        model, inputs, references, batch_size=batch_size, limit=limit
+    skipped = Skipped()
+    inputs, references = model.task.references(
+        skipping(model.config, skip_bad), split, data or ()
     )
+    report = evaluate_model(
+        model,
+        inputs,
+        references,
+        batch_size=batch_size,
+        limit=limit,
+        worst=worst,
+        on_bad=skipped if skip_bad else None,
+    )
+    skipped.finish()
     for name, value in report["metrics"].items():
         typer.echo(f"{name:16s} {value:7.2f}  {report['signatures'].get(name, '')}")
     rate = report["examples"] / max(report["seconds"], 1e-9)
@@ -215,6 +256,7 @@ def evaluate(
         f"{report['examples']} examples in {report['seconds']:.1f} s "
         f"({rate:.1f}/s) on {report['runtime']}"
     )
+    print_errors(report)
     if record:
         from nlp_speech.export import record_scores
 
@@ -246,6 +288,11 @@ def predict(
     explain: Annotated[
         Path | None, typer.Option(help="write what each word did to this HTML file")
     ] = None,
+    plot: Annotated[
+        Path | None,
+        typer.Option(help="draw one sound and what was heard in it to this PNG"),
+    ] = None,
+    skip_bad: SkipBad = False,
 ) -> None:
     """Answer the given texts, or standard input line by line."""
     model = load_model(bundle, runtime, variant, threads)
@@ -255,49 +302,20 @@ def predict(
     if attention is not None:
         draw_alignment_of(model, inputs or [], attention)
         return
+    if plot is not None:
+        draw_sound_of(model, inputs or [], plot)
+        return
     lines = iter(inputs) if inputs else lines_of_stdin()
     # A person who types wants each answer at once.
     size = 1 if not inputs and sys.stdin.isatty() else batch_size
+    skipped = Skipped()
+    on_bad = skipped if skip_bad else None
     while batch := list(islice(lines, size)):
-        for text, result in zip(batch, model(batch, batch_size=size), strict=True):
-            print_result(text, result, as_json, n_best)
-
-
-@app.command()
-def stream(
-    bundle: BundlePath,
-    source: Annotated[
-        str, typer.Argument(help="a sound file, - for standard input, or mic")
-    ] = "-",
-    runtime: Runtime = "tflite",
-    variant: Variant = "dynamic",
-    threads: Threads = 1,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="a JSON object a line")
-    ] = False,
-) -> None:
-    """Recognize sound while it comes in: partial results, finals with their times.
-
-    Standard input is a 16-bit WAV file, or bare 16-bit samples of one channel at the
-    model's rate.
-    """
-    from nlp_speech.audio.live import live_blocks
-    from nlp_speech.tasks.speech_recognition.streaming import StreamingRecognizer
-
-    model = load_model(bundle, runtime, variant, threads)
-    if model.task.NAME != "speech_recognition":
-        raise UserError(f"{bundle}: its task is {model.task.NAME}, which hears nothing")
-    recognizer = StreamingRecognizer(model)
-    config, shown = model.config, ""
-    for block in live_blocks(source, config.frontend.sample_rate, config.chunk_samples):
-        for segment in recognizer.accept(block):
-            print_segment(segment, as_json)
-        partial = recognizer.partial()
-        if partial.text != shown and partial.text:
-            print_segment(partial, as_json)
-        shown = partial.text
-    for segment in recognizer.finish():
-        print_segment(segment, as_json)
+        results = model(batch, batch_size=size, on_bad=on_bad)
+        for text, result in zip(batch, results, strict=True):
+            if result is not None:
+                print_result(text, result, as_json, n_best)
+    skipped.finish()
 
 
 @app.command()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -60,6 +61,83 @@ def say(message: str) -> None:
     typer.echo(message, err=True)
 
 
+def with_skip_bad(overrides: list[str] | None, skip_bad: bool) -> list[str]:
+    """Overrides of a config, with what `--skip-bad` means."""
+    return [*(overrides or []), *(["data.skip_bad=true"] if skip_bad else [])]
+
+
+class Skipped:
+    """Inputs that were left out because they cannot be read (`--skip-bad`).
+
+    Attributes:
+        count: how many.
+    """
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def __call__(self, given: str, error: UserError) -> None:
+        """Names one."""
+        self.count += 1
+        say(f"left out: {error}")
+
+    def finish(self) -> None:
+        """Says how many there were."""
+        if self.count:
+            say(f"{self.count} input{'s' * (self.count != 1)} left out")
+
+
+def skipping(config: Any, skip_bad: bool) -> Any:
+    """A config whose data may have rows that cannot be read, if that is asked for."""
+    if not skip_bad or not hasattr(config.data, "skip_bad"):
+        return config
+    data = config.data.model_copy(update={"skip_bad": True})
+    return config.model_copy(update={"data": data})
+
+
+def check_before_training(experiment: Any, config: Path) -> None:
+    """Looks at the data of a config quickly; warnings are shown, errors stop.
+
+    Raises:
+        UserError: there is an error.
+    """
+    from nlp_speech.check import has_check, look_at
+
+    if not has_check(experiment.task):
+        return
+    report = look_at(experiment, quick=True)
+    for line in report.lines(brief=True) if report.findings else []:
+        say(line)
+    if report.errors:
+        first = report.findings[0]
+        place = f", first {first.examples[0]}" if first.examples else ""
+        raise UserError(
+            f"{config}: {first.split}: {first.count} {first.problem}{place}; mend the "
+            f"data (nlp-speech check {config} shows more), or train with --no-check"
+        )
+
+
+def write_previews(experiment: Any, directory: Path, count: int) -> None:
+    """Writes training sounds before and after augmentation (`check --listen`).
+
+    Raises:
+        UserError: the task has no sounds, or they cannot be read or written.
+    """
+    from nlp_speech.audio.decode import write_samples
+    from nlp_speech.contract import load_previews
+    from nlp_speech.sound_plots import draw_sounds
+
+    directory.mkdir(parents=True, exist_ok=True)
+    previews = load_previews(experiment.task)
+    for number, pair in enumerate(previews(experiment, count), start=1):
+        for picture, name in zip(pair, ("before", "after"), strict=True):
+            if picture.samples is not None:
+                path = directory / f"{number}_{name}.wav"
+                write_samples(path, picture.samples, picture.sample_rate)
+        draw_sounds(pair, directory / f"{number}.png")
+    typer.echo(f"wrote training sounds before and after augmentation to {directory}")
+
+
 def lines_of_stdin() -> Iterator[str]:
     """Standard input line by line.
 
@@ -111,6 +189,20 @@ def draw_alignment_of(model: Model, inputs: list[str], path: Path) -> None:
     typer.echo(result.as_text())
 
 
+def draw_sound_of(model: Model, inputs: list[str], path: Path) -> None:
+    """Draws a sound and what was heard in it (`predict --plot`)."""
+    from nlp_speech.sound_plots import draw_sounds
+
+    picture = getattr(model.task, "picture", None)
+    if picture is None:
+        raise UserError(f"--plot: a {model.task.NAME} model hears no sound to draw")
+    if len(inputs) != 1:
+        raise UserError("--plot draws one sound; give just one")
+    [result] = model(inputs)
+    draw_sounds([picture(inputs[0], result, model.assets)], path)
+    typer.echo(result.as_text())
+
+
 def print_explanations(
     model: Model, inputs: list[str], path: Path, batch_size: int
 ) -> None:
@@ -131,6 +223,26 @@ def print_explanations(
         console.print(page.answer, terminal_text(page), sep="\t", markup=False)
         pages.append(page)
     write_text(path, html_page(model.bundle.name, pages))
+
+
+def print_errors(report: dict[str, Any]) -> None:
+    """Prints the errors by kind and the worst examples, where a task counts them."""
+    from nlp_speech.metrics import aligned
+
+    errors = report.get("errors")
+    if errors is None:
+        return
+    typer.echo(f"{_counts(errors)} in {errors['words']} words")
+    for worst in errors["worst"]:
+        name = textwrap.shorten(worst["input"], 120, placeholder=" ...")
+        typer.echo(f"\n{name}: {_counts(worst)} in {worst['words']} words")
+        for line in aligned(worst["answer"], worst["reference"]):
+            typer.echo(f"  {line}")
+
+
+def _counts(errors: dict[str, Any]) -> str:
+    kinds = ("substitutions", "deletions", "insertions")
+    return ", ".join(f"{errors[kind]} {kind}" for kind in kinds)
 
 
 def draw_confusion_of(report: dict[str, Any], path: Path) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast
@@ -73,8 +73,9 @@ class Predictor(Protocol):
 class Finding:
     """Something that a look at the data found.
 
-    A task that looks has a module ``check`` with ``findings(config)``, which gives
-    these; it imports no TensorFlow.
+    A task that looks has a module ``check`` with ``findings(config, quick)``, which
+    gives these; it imports no TensorFlow. With `quick` it leaves out what takes as long
+    as to prepare the training.
 
     Attributes:
         split: where, such as ``train``.
@@ -128,8 +129,13 @@ class Task(Protocol):
     is the metric of `score` that chooses checkpoints.
 
     A task may also have ``confusion(results, references)``, which counts what was taken
-    for what (`evaluate --plot`), and ``explain(answer, text)``, which says how much
-    each word speaks for the answer (`predict --explain`).
+    for what (`evaluate --plot`); ``errors(inputs, results, references, count)``, which
+    counts errors by kind and names so many of the worst examples, as
+    `metrics.error_report` does (`evaluate`); ``explain(answer, text)``, which says how
+    much each word speaks for the answer (`predict --explain`);
+    ``picture(given, result, assets)``, a `SoundPicture` of a sound and what was heard
+    in it (`predict --plot`); and ``pieces(given, assets)``, the inputs that stand for
+    one that is too long to be answered at once, with ``joined(pieces, results)``.
     """
 
     NAME: str
@@ -252,3 +258,21 @@ def load_training_task(name: str) -> TrainingTask:
     return cast(
         TrainingTask, importlib.import_module(f"nlp_speech.tasks.{name}.training")
     )
+
+
+def load_previews(task: str) -> Callable[[Any, int], Iterator[tuple[Any, Any]]]:
+    """What shows a few training examples before and after augmentation.
+
+    That is ``previews(config, count)`` of a task's module ``preview``, which yields
+    pairs of `SoundPicture`; it imports TensorFlow.
+
+    Raises:
+        UserError: the task has no such module.
+    """
+    name = f"nlp_speech.tasks.{task}.preview"
+    try:
+        return importlib.import_module(name).previews
+    except ModuleNotFoundError as error:
+        if error.name != name:
+            raise
+        raise UserError(f"{task} has no sounds to listen to") from error

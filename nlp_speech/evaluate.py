@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from nlp_speech.errors import UserError
-from nlp_speech.runtime import Model
+from nlp_speech.runtime import Model, OnBad
 
 
 def evaluate(
@@ -18,6 +18,8 @@ def evaluate(
     batch_size: int = 32,
     limit: int | None = None,
     endpoint: str | None = None,
+    worst: int = 5,
+    on_bad: OnBad | None = None,
 ) -> dict[str, Any]:
     """Answers every input and scores the answers.
 
@@ -28,12 +30,16 @@ def evaluate(
         batch_size: inputs run together at most.
         limit: the first so many examples only, or None for all.
         endpoint: which endpoint, or None for the runtime's own.
+        worst: examples with the most errors that the report lists, at most.
+        on_bad: told of each input that cannot be read and why; it is left out then, and
+            the report's `bad` counts them. Without it such an input is an error.
 
     Returns:
         Plain JSON data: `task`, `bundle`, `runtime`, `examples`, `seconds` (of
         answering, without loading), `metrics` by name and the `signatures` that tell
-        how each was computed; `variant` too where a device file was run, and
-        `confusion` (`labels`, and `counts` [right, answered]) where a task has classes.
+        how each was computed; `variant` too where a device file was run, `confusion`
+        (`labels`, and `counts` [right, answered]) where a task has classes, and
+        `errors` (see `metrics.error_report`) where a task has words that are counted.
 
     Raises:
         UserError: there are no examples, or not a reference for each input.
@@ -49,8 +55,14 @@ def evaluate(
     if not inputs:
         raise UserError("there are no examples to evaluate; give a split that has some")
     start = time.perf_counter()
-    results = model(inputs, batch_size=batch_size, endpoint=endpoint)
+    results = model(inputs, batch_size=batch_size, endpoint=endpoint, on_bad=on_bad)
     seconds = time.perf_counter() - start
+    kept = [n for n, result in enumerate(results) if result is not None]
+    bad = len(results) - len(kept)
+    if not kept:
+        raise UserError(f"none of the {bad} inputs can be read; mend the data")
+    inputs, results = [inputs[n] for n in kept], [results[n] for n in kept]
+    references = [references[n] for n in kept]
     metrics, signatures = model.task.score(results, references)
     report: dict[str, Any] = {
         "task": model.task.NAME,
@@ -61,10 +73,15 @@ def evaluate(
         "metrics": {name: float(value) for name, value in metrics.items()},
         "signatures": dict(signatures),
     }
+    if on_bad is not None:
+        report["bad"] = bad
     if model.variant is not None:
         report["variant"] = model.variant
     confusion = getattr(model.task, "confusion", None)
     if confusion is not None:
         labels, counts = confusion(results, references)
         report["confusion"] = {"labels": labels, "counts": counts.tolist()}
+    errors = getattr(model.task, "errors", None)
+    if errors is not None:
+        report["errors"] = errors(inputs, results, references, worst)
     return report

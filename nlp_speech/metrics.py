@@ -206,6 +206,58 @@ def worst(
     return sorted(wrong, key=lambda pair: -pair[1].count)[:count]
 
 
+def error_report(
+    inputs: Sequence[str],
+    answers: Sequence[str],
+    references: Sequence[str],
+    count: int,
+) -> dict[str, Any]:
+    """The word errors of each kind and the worst utterances, as plain JSON data.
+
+    Args:
+        inputs: what each utterance is called.
+        answers: one an utterance.
+        references: one for each answer.
+        count: of the worst utterances, at most.
+
+    Returns:
+        `substitutions`, `deletions`, `insertions` and `words`, and in `worst` the same
+        of single utterances with their `input`, `reference` and `answer`.
+
+    Raises:
+        UserError: there is nothing to score, or not as many references as answers.
+    """
+    found = worst(answers, references, count) if count else []
+    return {
+        **word_errors(answers, references)._asdict(),
+        "worst": [
+            {
+                "input": inputs[n],
+                "reference": references[n],
+                "answer": answers[n],
+                **errors._asdict(),
+            }
+            for n, errors in found
+        ],
+    }
+
+
+def aligned(answer: str, reference: str, width: int = 80) -> list[str]:
+    """The words of an answer below those of its reference, and a mark below errors.
+
+    Args:
+        answer: what was heard.
+        reference: what was said.
+        width: characters of a line; what is longer goes on below.
+    """
+    import jiwer
+
+    found = jiwer.process_words([reference], [answer])
+    shown = jiwer.visualize_alignment(found, show_measures=False, line_width=width)
+    _, *lines = shown.splitlines()  # a heading comes first
+    return [line.rstrip() for line in lines if line.strip()]
+
+
 def accuracy(answers: Sequence[str], references: Sequence[str]) -> Score:
     """The share of right labels.
 

@@ -58,10 +58,10 @@ def draw_attention(
     path = Path(path)
     if not weights.size:
         raise UserError(f"{path}: there are no pieces to draw; give a longer text")
-    fonts = _fonts((*source_pieces, *target_pieces))
+    fonts = fonts_for((*source_pieces, *target_pieces))
     figure = _figure(
-        [_label(piece, fonts) for piece in source_pieces],
-        [_label(piece, fonts) for piece in target_pieces],
+        [drawable(piece, fonts) for piece in source_pieces],
+        [drawable(piece, fonts) for piece in target_pieces],
         weights,
         list(fonts),
     )
@@ -89,8 +89,8 @@ def draw_confusion(labels: Sequence[str], counts: Any, path: Path | str) -> None
         raise UserError(f"{path}: there are no answers to draw; give some examples")
     from matplotlib.figure import Figure
 
-    fonts = _fonts(labels)
-    names = [_label(label, fonts) for label in labels]
+    fonts = fonts_for(labels)
+    names = [drawable(label, fonts) for label in labels]
     cell, margin = 0.75, max(map(_width, names)) + 0.6
     size = len(names) * cell + margin + 0.15
     figure = Figure(figsize=(size, size))
@@ -199,7 +199,7 @@ def save_figure(figure: Figure, path: Path) -> None:
         ) from error
 
 
-def _fonts(texts: Iterable[str]) -> dict[str, frozenset[int]]:
+def fonts_for(texts: Iterable[str]) -> dict[str, frozenset[int]]:
     """Chooses font families that together draw the texts.
 
     Returns:
@@ -233,14 +233,22 @@ def _width(label: str) -> float:
     return (len(label) + wide) * _CHARACTER
 
 
-def _label(piece: str, fonts: dict[str, frozenset[int]]) -> str:
-    """A piece as it can be drawn."""
+def drawable(
+    piece: str, fonts: dict[str, frozenset[int]], longest: int = _LONGEST_LABEL
+) -> str:
+    """A text as it can be drawn.
+
+    Args:
+        piece: the text.
+        fonts: what `fonts_for` returned.
+        longest: characters; what is longer is cut.
+    """
 
     def drawn(c: str) -> str:
         visible = unicodedata.category(c) not in _INVISIBLE
         known = any(ord(c) in font for font in fonts.values())
         return c if visible and known else f"<{ord(c):04X}>"
 
-    if len(piece) > _LONGEST_LABEL:
-        piece = piece[: _LONGEST_LABEL - 1] + "…"
+    if len(piece) > longest:
+        piece = piece[: longest - 1] + "…"
     return "".join(map(drawn, piece))

@@ -109,6 +109,41 @@ def sample_blocks(path: Path, sample_rate: int) -> Iterator[np.ndarray]:
                 yield resampler.resample_chunk(block, last=last)
 
 
+def read_stretch(path: Path, sample_rate: int, begin: float, end: float) -> np.ndarray:
+    """Reads a stretch of a sound file, in the memory of the stretch.
+
+    Args:
+        path: the file.
+        sample_rate: Hz, to which it is resampled.
+        begin: in seconds.
+        end: in seconds; what lies after the end of the file is left out.
+
+    Returns:
+        Mono samples, float32 [n].
+
+    Raises:
+        UserError: as `read_samples`.
+    """
+    with _open(path) as file:
+        first, last = round(begin * file.samplerate), round(end * file.samplerate)
+        # A frame of MP3 needs bits of those before it.
+        before = min(first, file.samplerate) if file.format == "MP3" else 0
+        try:
+            file.seek(min(first - before, file.frames))
+        except (soundfile.SoundFileError, RuntimeError) as error:
+            raise UserError.at(
+                path,
+                None,
+                f"the sound cannot be read from its middle ({_reason(error)})",
+            ) from error
+        samples = _read(path, file, last - first + before)[before:]
+        if not np.isfinite(samples).all():
+            raise UserError.at(path, None, "a sample is no finite number")
+        if file.samplerate == sample_rate:
+            return samples
+        return soxr.resample(samples, file.samplerate, sample_rate, quality=_QUALITY)
+
+
 def write_samples(path: Path, samples: np.ndarray, sample_rate: int) -> None:
     """Writes mono samples as a 16-bit WAV file, or as the suffix of `path` says.
 

@@ -94,14 +94,24 @@ class FrontEnd:
 
         Equal to ``librosa.filters.mel`` as it is by default.
         """
-        section = self.section
+        section, edges = self.section, self._edges
         bins = np.linspace(0, section.sample_rate / 2, section.n_fft // 2 + 1)
-        ends = (_mel(section.f_min), _mel(section.upper))
-        edges = _hertz(np.linspace(*ends, section.n_mels + 2))
         rising = (bins[:, None] - edges[:-2]) / (edges[1:-1] - edges[:-2])
         falling = (edges[2:] - bins[:, None]) / (edges[2:] - edges[1:-1])
         triangles = np.maximum(0, np.minimum(rising, falling))
         return (triangles * 2 / (edges[2:] - edges[:-2])).astype(np.float32)
+
+    @property
+    def centers(self) -> np.ndarray:
+        """The centre of each mel band in Hz, float64 [n_mels]."""
+        return self._edges[1:-1]
+
+    @property
+    def _edges(self) -> np.ndarray:
+        """Where each mel band begins, and the last two end, in Hz."""
+        section = self.section
+        ends = (_mel(section.f_min), _mel(section.upper))
+        return _hertz(np.linspace(*ends, section.n_mels + 2))
 
     @cached_property
     def cosines(self) -> np.ndarray:

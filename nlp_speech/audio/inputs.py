@@ -4,6 +4,7 @@
 - ``["a.wav", 0.2, "b.wav"]``: files one after the other, with seconds of silence;
 - ``generated:tone:440:0.5``: half a second of 440 Hz; also ``generated:noise:1`` and
   ``generated:silence:0.01``;
+- ``part:12.5:40.25:talk.flac``: what lies between two times of a file, in seconds;
 - ``cepstra.npz#12``: utterance 12 of a file of features.
 """
 
@@ -17,12 +18,13 @@ from pathlib import Path
 
 import numpy as np
 
-from nlp_speech.audio.decode import read_samples
+from nlp_speech.audio.decode import read_samples, read_stretch
 from nlp_speech.audio.features import FrontEnd, Reference
 from nlp_speech.audio.sections import FrontEndSection
 from nlp_speech.errors import UserError
 
 GENERATED = "generated:"
+PART = "part:"
 _LOUDNESS = 0.1
 _SECONDS_AT_MOST = 600.0
 
@@ -74,6 +76,29 @@ def join_parts(parts: Sequence[Path | float]) -> str:
     return json.dumps([str(p) if isinstance(p, Path) else p for p in parts])
 
 
+def part_of(path: Path | str, begin: float, end: float) -> str:
+    """The input that is a part of a file, between two times in seconds."""
+    return f"{PART}{begin:.3f}:{end:.3f}:{path}"
+
+
+def split_part(given: str) -> tuple[Path, float, float]:
+    """The file and the two times of a part of a file.
+
+    Raises:
+        UserError: it is not written as one.
+    """
+    try:
+        _, begin, end, path = given.split(":", 3)
+        times = float(begin), float(end)
+        if not 0 <= times[0] <= times[1]:
+            raise ValueError
+    except ValueError:
+        raise UserError(
+            f"{given[:60]}: write part:BEGIN:END:FILE, in seconds"
+        ) from None
+    return Path(path), *times
+
+
 def read_sound(
     given: str,
     sample_rate: int,
@@ -97,6 +122,9 @@ def read_sound(
     limit = None if max_seconds is None else round(max_seconds * sample_rate)
     if given.startswith(GENERATED):
         return generated(given, sample_rate)[:limit]
+    if given.startswith(PART):
+        path, begin, end = split_part(given)
+        return read_stretch(path, sample_rate, begin, end)[:limit]
     parts = split_parts(given)
     if read is None and len(parts) == 1 and isinstance(parts[0], Path):
         return read_samples(parts[0], sample_rate, max_seconds)

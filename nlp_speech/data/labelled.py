@@ -41,7 +41,7 @@ def read_examples(
         UserError: the table is bad, or a label is empty or not in `names`.
     """
     examples = [
-        Example(row.cells[0], _name(row, names))
+        Example(row.cells[0], label_of(row, names))
         for row in read_table(path, (text, label))
         if keep_blank or row.cells[0].strip()
     ]
@@ -52,7 +52,16 @@ def read_examples(
     return examples
 
 
-def _name(row: Row, names: Mapping[str, str] | None) -> str:
+def label_of(row: Row, names: Mapping[str, str] | None) -> str:
+    """The label of a row whose second cell names it.
+
+    Args:
+        row: of a table.
+        names: what each value of that column means, or None: itself.
+
+    Raises:
+        UserError: it is empty or not in `names`.
+    """
     value = row.cells[1].strip()
     if not value:
         raise row.error("the label is empty; give the row one or delete it")

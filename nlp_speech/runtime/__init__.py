@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from nlp_speech.bundle import SAVED_MODEL_FILE, TEXT_VARIANT, Bundle
 from nlp_speech.contract import Predictor, Task
 from nlp_speech.errors import UserError
 
+OnBad = Callable[[str, UserError], None]
 RUNTIMES = ("auto", "keras", "saved_model", "tflite")
 
 
@@ -76,6 +77,7 @@ class Model:
         *,
         batch_size: int = 32,
         endpoint: str | None = None,
+        on_bad: OnBad | None = None,
     ) -> list[Any]:
         """Answers each input.
 
@@ -84,6 +86,8 @@ class Model:
                 together, and the composition of a batch changes no answer.
             batch_size: inputs run together at most; a device file runs one at a time.
             endpoint: which of the task's endpoints; None for the runtime's own.
+            on_bad: told of each input that cannot be read and why; its result is None
+                then. Without it such an input is an error.
 
         Returns:
             A result for each input, in the order of `inputs`.
@@ -99,6 +103,7 @@ class Model:
             inputs,
             batch_size=batch_size,
             endpoint=endpoint or self.endpoint,
+            on_bad=on_bad,
         )
 
     def __repr__(self) -> str:
@@ -119,6 +124,7 @@ def answer(
     *,
     endpoint: str,
     batch_size: int = 32,
+    on_bad: OnBad | None = None,
 ) -> list[Any]:
     """Answers each input through a predictor; see `Model.__call__`."""
     if isinstance(inputs, str):
@@ -126,16 +132,65 @@ def answer(
     if batch_size < 1:
         raise UserError(f"batch size must be 1 or more, not {batch_size}")
     size = min(batch_size, predictor.max_batch_size or batch_size)
-    order = sorted(range(len(inputs)), key=lambda i: len(inputs[i]))
-    results: list[Any] = [None] * len(inputs)
-    for start in range(0, len(order), size):
-        rows = order[start : start + size]
-        batch = [inputs[i] for i in rows]
+
+    pieces, bad = _pieces(task, assets, inputs, on_bad is not None)
+    owners = [number for number, parts in enumerate(pieces) for _ in parts]
+    flat = [part for parts in pieces for part in parts]
+    order = sorted(range(len(flat)), key=lambda i: len(flat[i]))
+    results: list[Any] = [None] * len(flat)
+
+    def run(rows: Sequence[int]) -> None:
+        batch = [flat[row] for row in rows]
         outputs = predictor(endpoint, task.before(endpoint, batch, assets))
         answers = task.after(endpoint, outputs, batch, assets)
         for row, result in zip(rows, answers, strict=True):
             results[row] = result
-    return results
+
+    for start in range(0, len(order), size):
+        rows = order[start : start + size]
+        try:
+            run(rows)
+        except UserError:
+            if on_bad is None:
+                raise
+            for row in rows:
+                try:
+                    run([row])
+                except UserError as error:
+                    bad[owners[row]] = error
+    if on_bad is not None:
+        for number, error in sorted(bad.items()):
+            on_bad(inputs[number], error)
+    rest = iter(results)
+    found = [[next(rest) for _ in parts] for parts in pieces]
+    return [
+        None if n in bad else _joined(task, *pair)
+        for n, pair in enumerate(zip(pieces, found, strict=True))
+    ]
+
+
+def _pieces(
+    task: Task, assets: Any, inputs: Sequence[str], skip: bool
+) -> tuple[list[list[str]], dict[int, UserError]]:
+    """What each input is answered by, and the inputs that cannot be read."""
+    cut = getattr(task, "pieces", None)
+    if cut is None:
+        return [[given] for given in inputs], {}
+    pieces: list[list[str]] = []
+    bad: dict[int, UserError] = {}
+    for number, given in enumerate(inputs):
+        try:
+            pieces.append(cut(given, assets))
+        except UserError as error:
+            if not skip:
+                raise
+            pieces.append([])
+            bad[number] = error
+    return pieces, bad
+
+
+def _joined(task: Any, pieces: Sequence[str], results: Sequence[Any]) -> Any:
+    return results[0] if len(pieces) == 1 else task.joined(pieces, results)
 
 
 def load(

@@ -73,6 +73,18 @@ def test_bad_data_are_not_trained_on(
     assert not (config.parent / "run").exists()
 
 
+def test_bad_rows_are_skipped_when_asked(nlp_speech: NlpSpeech, config: Path) -> None:
+    manifest = config.with_name("m.tsv")
+    manifest.write_text(manifest.read_text() + "none.wav\tone two\ttrain\n")
+    done = nlp_speech("check", config)
+    assert done.code == 1
+    assert "m.tsv:8: " in done.out
+    assert "no such file" in done.out
+    done = nlp_speech("check", config, "--skip-bad")
+    assert done.code == 0
+    assert done.out.startswith("warning  train       1 cannot be read\n")
+
+
 def test_an_impossible_front_end_is_a_line_of_the_config(
     nlp_speech: NlpSpeech, config: Path
 ) -> None:

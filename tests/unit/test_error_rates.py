@@ -56,6 +56,33 @@ def test_worst_lists_the_most_errors_first() -> None:
     assert len(metrics.worst(answers, references, 9)) == 3
 
 
+def test_a_report_counts_by_kind_and_names_the_worst() -> None:
+    answers, references = ["a b c", "a", "x b y z"], ["a b c", "a b", "a b c"]
+    report = metrics.error_report(["one", "two", "three"], answers, references, 1)
+    assert {k: v for k, v in report.items() if k != "worst"} == {
+        "substitutions": 2,
+        "deletions": 1,
+        "insertions": 1,
+        "words": 8,
+    }
+    [worst] = report["worst"]
+    assert (worst["input"], worst["reference"]) == ("three", "a b c")
+    assert (worst["substitutions"], worst["insertions"]) == (2, 1)
+    assert not metrics.error_report(["i"], ["a"], ["b"], 0)["worst"]
+
+
+def test_words_stand_below_each_other() -> None:
+    said, heard, marks = metrics.aligned("a too b x c d f", "a two b c d e f")
+    assert said.split()[1:] == ["a", "two", "b", "*", "c", "d", "e", "f"]
+    assert heard.split()[1:] == ["a", "too", "b", "x", "c", "d", "*", "f"]
+    assert said.index("two") == heard.index("too") == marks.index("S") - 2
+    assert (marks.index("I"), marks.index("D")) == (said.index("*"), heard.index("*"))
+    wrapped = metrics.aligned("a " * 60, "b " * 60, width=60)
+    assert len(wrapped) >= 6
+    assert max(map(len, wrapped)) <= 60
+    assert len(metrics.aligned("", "one")) == len(metrics.aligned("one", "")) == 3
+
+
 def test_nothing_to_score_is_an_error() -> None:
     for function in (metrics.wer, metrics.cer, metrics.word_errors):
         with pytest.raises(UserError, match="nothing to score"):

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -47,3 +49,38 @@ def test_wrong_examples(toy_bundle: Path) -> None:
         evaluate(model, [], [])
     with pytest.raises(UserError, match="limit must be 1 or more"):
         evaluate(model, ["a"], ["a"], limit=0)
+
+
+class Deaf:
+    """A model that cannot read inputs with a question mark."""
+
+    task = SimpleNamespace(
+        NAME="none",
+        score=lambda results, references: (
+            {"accuracy": 100 * results.count(references[0]) / len(results)},
+            {"accuracy": ""},
+        ),
+        errors=lambda inputs, results, references, count: {"worst": inputs[:count]},
+    )
+    bundle = SimpleNamespace(name="none/1")
+    runtime = "none"
+    variant = None
+
+    def __call__(self, inputs: list[str], on_bad: Any = None, **_: Any) -> list[Any]:
+        bad = [text for text in inputs if "?" in text]
+        for text in bad:
+            on_bad(text, UserError(f"{text}: what"))
+        return [None if text in bad else text for text in inputs]
+
+
+def test_what_cannot_be_read_is_left_out_and_counted() -> None:
+    told: list[str] = []
+    run: Any = {"on_bad": lambda _, error: told.append(str(error)), "worst": 1}
+    model: Any = Deaf()
+    report = evaluate(model, ["a?", "b", "c"], ["a", "b", "b"], **run)
+    assert told == ["a?: what"]
+    assert (report["bad"], report["examples"]) == (1, 2)
+    assert report["metrics"] == {"accuracy": 50.0}
+    assert report["errors"] == {"worst": ["b"]}
+    with pytest.raises(UserError, match="none of the 1 inputs"):
+        evaluate(model, ["?"], ["a"], **run)

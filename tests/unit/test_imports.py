@@ -27,6 +27,7 @@ ALLOWED = {
     "weights": {"errors", "files"},
     "metrics": BOTTOM,
     "plots": BOTTOM,
+    "sound_plots": BOTTOM | {"plots", "audio"},
     "highlight": BOTTOM,
     "contract": BOTTOM,
     "text": BOTTOM,
@@ -53,13 +54,15 @@ ALLOWED = {
     "serving": LIGHT | {"runtime"},
 }
 # These sit on top, or are handed to the user, and may import anything below.
-TOP = {"cli", "console", "demo", "__init__", "__main__"}
+TOP = {"cli", "speech_commands", "options", "console", "demo", "__init__", "__main__"}
 
 LIGHT_FILES = (
     "__init__.py",
     "check.py",
     "cli.py",
     "console.py",
+    "options.py",
+    "speech_commands.py",
     "config.py",
     "contract.py",
     "bundle.py",
@@ -72,6 +75,8 @@ LIGHT_FILES = (
     "audio/decode.py",
     "audio/features.py",
     "audio/inputs.py",
+    "audio/pauses.py",
+    "audio/picture.py",
     "audio/sections.py",
     "data/documents.py",
     "data/fetch.py",
@@ -82,6 +87,8 @@ LIGHT_FILES = (
     "data/sound_store.py",
     "data/tables.py",
     "data/texts.py",
+    "data/text_check.py",
+    "data/tfds.py",
     "workers.py",
     "runtime/__init__.py",
     "runtime/litert.py",

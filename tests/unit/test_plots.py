@@ -72,12 +72,12 @@ def test_any_text_is_drawn_without_a_warning(
 
 
 def test_what_no_font_can_draw_is_written_as_its_code_point() -> None:
-    fonts = plots._fonts(["▁größe", "привет", "\U0010ffff", "\ud800"])
-    assert plots._label("▁größe", fonts) == "▁größe"
-    assert plots._label("привет", fonts) == "привет"
-    assert plots._label("a\n\ud800\U0010ffff", fonts) == "a<000A><D800><10FFFF>"
+    fonts = plots.fonts_for(["▁größe", "привет", "\U0010ffff", "\ud800"])
+    assert plots.drawable("▁größe", fonts) == "▁größe"
+    assert plots.drawable("привет", fonts) == "привет"
+    assert plots.drawable("a\n\ud800\U0010ffff", fonts) == "a<000A><D800><10FFFF>"
     assert not any(name.startswith("Last Resort") for name in fonts)
-    assert plots._label("x" * 50, fonts) == "x" * 23 + "…"
+    assert plots.drawable("x" * 50, fonts) == "x" * 23 + "…"
 
 
 def test_dollars_are_not_mathematics(tmp_path: Path) -> None:

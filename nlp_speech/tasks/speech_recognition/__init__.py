@@ -19,12 +19,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from nlp_speech.audio.features import FrontEnd, Statistics
-from nlp_speech.audio.inputs import GENERATED, join_parts, read_frames, read_sound
+from nlp_speech.audio.inputs import (
+    GENERATED,
+    join_parts,
+    read_frames,
+    read_sound,
+)
+from nlp_speech.data import tfds
 from nlp_speech.data.manifests import (
     Selection,
     Utterance,
@@ -32,7 +38,7 @@ from nlp_speech.data.manifests import (
     read_manifest,
 )
 from nlp_speech.data.paths import resolve
-from nlp_speech.data.sound_store import joined
+from nlp_speech.data.sound_store import joined as joined_clips
 from nlp_speech.decoding.ctc_host import confidences
 from nlp_speech.decoding.fusion import Fusion
 from nlp_speech.errors import UserError
@@ -41,7 +47,10 @@ from nlp_speech.tasks.speech_recognition.config import (
     SpeechRecognitionConfig,
     SplitSection,
 )
+from nlp_speech.tasks.speech_recognition.drawing import picture as picture
 from nlp_speech.tasks.speech_recognition.language import load_fusion, search_of
+from nlp_speech.tasks.speech_recognition.long_sounds import joined as joined
+from nlp_speech.tasks.speech_recognition.long_sounds import pieces as pieces
 from nlp_speech.tasks.speech_recognition.results import (
     Hypothesis,
     Transcript,
@@ -147,17 +156,21 @@ def references(
         UserError: there is no such split, or its files are bad.
     """
     parts = (_given(files, config),) if files else _split(config, split)
-    found = [utterance for part in parts for utterance in utterances(part)]
+    check_files = not config.data.skip_bad
+    found = [u for part in parts for u in utterances(part, check_files=check_files)]
     case = config.vocabulary.case
     return [u.input for u in found], [clean(u.text, case) for u in found]
 
 
-def utterances(section: SplitSection, epoch: int = 0) -> list[Utterance]:
+def utterances(
+    section: SplitSection, epoch: int = 0, check_files: bool = True
+) -> list[Utterance]:
     """The utterances of a split.
 
     Args:
         section: of the config.
         epoch: decides what is joined, if that is other in each epoch.
+        check_files: whether a sound file that is missing is an error here.
 
     Raises:
         UserError: its files are bad.
@@ -172,9 +185,17 @@ def utterances(section: SplitSection, epoch: int = 0) -> list[Utterance]:
     if section.features is not None:
         path = resolve(section.features)
         return selection.of(read_feature_file(path), path)
-    path = resolve(section.manifest or "")
-    found = selection.of(read_manifest(path, section.column), path)
+    path, column = _manifest(section)
+    found = selection.of(read_manifest(path, column, check_files), path)
     return found if section.join is None else join(found, section.join, epoch)
+
+
+def _manifest(section: SplitSection) -> tuple[Path, str]:
+    """The manifest of a split, and its column of what is said."""
+    name = section.manifest or ""
+    if name.startswith(tfds.PREFIX):
+        return tfds.manifest_of(name, section.split, section.column), "transcript"
+    return resolve(name), section.column
 
 
 def join(
@@ -183,7 +204,7 @@ def join(
     """Strings of clips of one speaker, their transcripts joined by spaces."""
     seed = (section.seed, epoch if section.fresh else 0)
     pairs = [(clip.input, clip.speaker) for clip in clips]
-    strings = joined(pairs, section.count, section.clips, section.pause, seed)
+    strings = joined_clips(pairs, section.count, section.clips, section.pause, seed)
     found = []
     for number, (chosen, pauses) in enumerate(strings):
         parts: list[Path | float] = []
@@ -207,6 +228,18 @@ def score(
 
     scorers = [metrics.wer, metrics.cer]
     return metrics.score([r.text for r in results], references, scorers)
+
+
+def errors(
+    inputs: Sequence[str],
+    results: Sequence[Transcript],
+    references: Sequence[str],
+    count: int,
+) -> dict[str, Any]:
+    """The word errors of each kind, and the utterances with the most of them."""
+    from nlp_speech import metrics
+
+    return metrics.error_report(inputs, [r.text for r in results], references, count)
 
 
 def samples(config: SpeechRecognitionConfig) -> list[str]:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from nlp_speech.audio.decode import read_samples, sound_info
+from nlp_speech.audio.decode import sample_blocks, sound_info
 from nlp_speech.audio.inputs import read_frames
 from nlp_speech.contract import Finding
 from nlp_speech.data.manifests import Utterance
@@ -53,15 +53,22 @@ class _Heard:
         )
 
 
-def findings(config: SpeechRecognitionConfig) -> Iterator[Finding]:
+def findings(config: SpeechRecognitionConfig, quick: bool = False) -> Iterator[Finding]:
     """Reads all data that a config names, and tells what is wrong.
+
+    Args:
+        config: the experiment.
+        quick: read only the headers of sound files: what is silent, clipped, cut short
+            or the same sound in two files is not found then.
 
     Raises:
         UserError: a manifest cannot be read at all.
     """
     splits = {
         name: [
-            heard for part in parts for heard in _listen(config, _without_join(part))
+            heard
+            for part in parts
+            for heard in _listen(config, _without_join(part), quick)
         ]
         for name, parts in _splits(config).items()
     }
@@ -84,10 +91,13 @@ def _without_join(section: SplitSection) -> SplitSection:
     return section.model_copy(update={"join": None})
 
 
-def _listen(config: SpeechRecognitionConfig, section: SplitSection) -> list[_Heard]:
+def _listen(
+    config: SpeechRecognitionConfig, section: SplitSection, quick: bool
+) -> list[_Heard]:
     """Measures every utterance of a split, in parallel."""
     given = config.frontend.source == "features"
-    measure = _measure_frames if given else _measure_samples
+    from_samples = _measure_header if quick else _measure_samples
+    measure = _measure_frames if given else from_samples
 
     def heard(utterance: Utterance) -> _Heard:
         text = clean(utterance.text, config.vocabulary.case)
@@ -97,7 +107,7 @@ def _listen(config: SpeechRecognitionConfig, section: SplitSection) -> list[_Hea
             return _Heard(utterance, text, error=str(error))
 
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        return list(pool.map(heard, utterances(section)))
+        return list(pool.map(heard, utterances(section, check_files=False)))
 
 
 def _measure_frames(
@@ -108,19 +118,40 @@ def _measure_frames(
     return _Heard(utterance, text, len(frames), digest=digest)
 
 
+def _measure_header(
+    config: SpeechRecognitionConfig, utterance: Utterance, text: str
+) -> _Heard:
+    path, section = Path(utterance.input), config.frontend
+    info = sound_info(path)
+    return _Heard(
+        utterance,
+        text,
+        frames=round(info.seconds * section.sample_rate) // section.hop_length,
+        sample_rate=info.sample_rate,
+        digest=str(path.resolve()),
+    )
+
+
 def _measure_samples(
     config: SpeechRecognitionConfig, utterance: Utterance, text: str
 ) -> _Heard:
     path, section = Path(utterance.input), config.frontend
-    samples = np.abs(read_samples(path, section.sample_rate))
+    count, clipped, peak = 0, 0, 0.0
+    for block in sample_blocks(path, section.sample_rate):
+        loudness = np.abs(block)
+        count += len(block)
+        clipped += int(np.count_nonzero(loudness >= _FULL))
+        peak = max(peak, float(loudness.max(initial=0.0)))
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
     return _Heard(
         utterance,
         text,
-        frames=len(samples) // section.hop_length,
-        peak=float(samples.max()),
-        clipped=float(np.mean(samples >= _FULL)),
+        frames=count // section.hop_length,
+        peak=peak,
+        clipped=clipped / max(count, 1),
         sample_rate=sound_info(path).sample_rate,
-        digest=hashlib.sha256(path.read_bytes()).hexdigest(),
+        digest=digest,
     )
 
 
@@ -145,7 +176,7 @@ def _of_sounds(
         "cannot be read",
         [h for h in heard if h.error],
         not config.data.skip_bad,
-        lambda h: h.error,
+        lambda h: f"{h.utterance.place}: {h.error}",
     )
     heard = [h for h in heard if not h.error]
     silent = [h for h in heard if h.peak < _SILENT]

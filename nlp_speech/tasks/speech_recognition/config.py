@@ -34,7 +34,9 @@ class SplitSection(Section):
     """Utterances: a manifest of sound files, or a file of features."""
 
     manifest: str | None = Field(
-        default=None, description="TSV or JSONL with path and transcript"
+        default=None,
+        description="TSV or JSONL with path and transcript, or tfds:NAME, such as "
+        "tfds:librispeech, with its split",
     )
     features: str | None = Field(
         default=None, description=".npz of frames, lengths, transcript and utt"
@@ -157,6 +159,9 @@ class DecodingSection(Section):
     )
     max_seconds: float = Field(
         default=600, gt=0, description="sound read of an input; the rest is left"
+    )
+    piece_seconds: float = Field(
+        default=30, ge=1, description="longer files are cut at pauses, and joined again"
     )
 
 

@@ -55,7 +55,10 @@ def prepare(config: SpeechRecognitionConfig, directory: Path) -> None:
     directory.mkdir(parents=True, exist_ok=True)
     case = config.vocabulary.case
     sounds = _Sounds(config)
-    found = sounds.readable([u for part in config.data.train for u in utterances(part)])
+    checked = not config.data.skip_bad
+    found = sounds.readable(
+        [u for part in config.data.train for u in utterances(part, 0, checked)]
+    )
     texts = [clean(u.text, case) for u in found]
     if config.vocabulary.kind == "characters":
         Characters.of(texts).save(directory / LABELS_FILE)
@@ -203,7 +206,8 @@ class _Epochs:
         return examples
 
     def _read(self, epoch: int) -> Examples:
-        found = [u for part in self._parts for u in utterances(part, epoch)]
+        checked = not self._config.data.skip_bad
+        found = [u for part in self._parts for u in utterances(part, epoch, checked)]
         found = self._sounds.readable(found)
         case = self._config.vocabulary.case
         ids = self._labels.encode([clean(u.text, case) for u in found])

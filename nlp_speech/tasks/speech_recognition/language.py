@@ -7,11 +7,8 @@ so that all runtimes give the same text.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import product
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from nlp_speech.data.paths import resolve
 from nlp_speech.decoding.arpa import read_arpa, write_arpa
@@ -24,7 +21,7 @@ from nlp_speech.tasks.speech_recognition.config import (
     LanguageSection,
     SpeechRecognitionConfig,
 )
-from nlp_speech.text.labels import clean, text_of
+from nlp_speech.text.labels import clean
 
 LANGUAGE_FILE = "language.arpa"
 
@@ -76,38 +73,6 @@ def options_of(section: LanguageSection) -> FusionOptions:
     )
 
 
-def tune(
-    log_probs: Sequence[np.ndarray],
-    references: Sequence[str],
-    config: SpeechRecognitionConfig,
-    symbols: Sequence[str],
-    model: WordModel,
-    weights: Sequence[float] = (0.0, 0.25, 0.5, 0.75, 1.0, 1.5),
-    bonuses: Sequence[float] = (-1.0, 0.0, 1.0, 2.0),
-) -> list[tuple[float, FusionOptions]]:
-    """The word error rate of each pair of weight and word bonus, best first.
-
-    Args:
-        log_probs: of validation utterances, [steps, labels] each.
-        references: what was said in each.
-        config: the experiment; gives all but these two options.
-        symbols: what each label adds to the text.
-        model: of words.
-        weights: to try.
-        bonuses: to try.
-    """
-    from nlp_speech import metrics
-
-    found = []
-    base = options_of(config.language)
-    for weight, bonus in product(weights, bonuses):
-        options = FusionOptions(weight, bonus, base.unknown_penalty, base.hot_words)
-        fusion = Fusion(model, options)
-        texts = [_text(x, config, symbols, fusion) for x in log_probs]
-        found.append((metrics.wer(texts, references).value, options))
-    return sorted(found, key=lambda pair: pair[0])
-
-
 def search_of(
     config: SpeechRecognitionConfig, symbols: Sequence[str], fusion: Fusion | None
 ) -> PrefixSearch:
@@ -115,17 +80,6 @@ def search_of(
     decoding = config.decoding
     size = decoding.beam_size if fusion is None else config.language.beam_size
     return PrefixSearch(symbols, size, decoding.labels_per_step, fusion)
-
-
-def _text(
-    log_probs: np.ndarray,
-    config: SpeechRecognitionConfig,
-    symbols: Sequence[str],
-    fusion: Fusion,
-) -> str:
-    search = search_of(config, symbols, fusion)
-    search.advance(log_probs)
-    return text_of(search.best()[0].labels, symbols)
 
 
 def _lines(config: SpeechRecognitionConfig) -> Iterator[str]:

@@ -43,15 +43,20 @@ def config_of(**changes: Any) -> SpeechRecognitionConfig:
     return SpeechRecognitionConfig.model_validate_json(json.dumps(values))
 
 
-def recognizer_of(config: SpeechRecognitionConfig) -> tuple[Assets, Any]:
-    """Assets, and a model whose answers differ from input to input."""
+def assets_of(config: SpeechRecognitionConfig) -> Assets:
+    """Letters as labels, and statistics of noise."""
     features, rng = config.frontend.features, np.random.default_rng(1)
     statistics = Statistics(
         rng.normal(-9, 1, features).astype(np.float32),
         rng.uniform(1, 3, features).astype(np.float32),
     )
     front_end = FrontEnd(config.frontend, statistics)
-    assets = Assets(config, Characters(" abcdefg"), front_end)
+    return Assets(config, Characters(" abcdefg"), front_end)
+
+
+def recognizer_of(config: SpeechRecognitionConfig) -> tuple[Assets, Any]:
+    """Assets, and a model whose answers differ from input to input."""
+    assets, rng = assets_of(config), np.random.default_rng(3)
     keras.utils.set_random_seed(2)
     model = build(config, assets)
     for weight in model.trainable_weights:
@@ -74,5 +79,10 @@ def sounds(*lengths: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
 def small() -> SimpleNamespace:
     """What makes small recognizers and sounds for them."""
     return SimpleNamespace(
-        config=config_of, recognizer=recognizer_of, sounds=sounds, rate=RATE, hop=HOP
+        config=config_of,
+        assets=assets_of,
+        recognizer=recognizer_of,
+        sounds=sounds,
+        rate=RATE,
+        hop=HOP,
     )

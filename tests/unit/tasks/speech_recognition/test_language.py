@@ -19,8 +19,8 @@ from nlp_speech.tasks.speech_recognition.language import (
     load_fusion,
     options_of,
     prepare_language,
-    tune,
 )
+from nlp_speech.tasks.speech_recognition.tuning import Grid, Heard, tune
 
 TEXTS = ["ab ad", "ab ad", "ac", "ab"]
 SYMBOLS = ("", " ", "a", "b", "c", "d", "e", "f", "g")
@@ -124,18 +124,33 @@ def test_after_decodes_again_with_the_language(small: Any) -> None:
     assert transcript.words[1].confidence == pytest.approx(0.4, abs=2e-3)
 
 
-def test_tuning_finds_the_weight_that_helps(small: Any) -> None:
+@pytest.mark.parametrize("processes", [1, 2])
+def test_tuning_finds_the_weight_that_helps(
+    small: Any, tmp_path: Path, processes: int
+) -> None:
     pairs = [("ab ac", "ab ad"), ("ab ad", "ab ac"), ("ac", "ad")]
-    log_probs = [spelled(a, b, 0.6) for a, b in pairs]
+    heard = Heard([spelled(a, b, 0.6) for a, b in pairs], small.config(), SYMBOLS)
     references = ["ab ad", "ab ad", "ac"]
     model = estimate((t.split() for t in TEXTS), 2)
-    found = tune(log_probs, references, small.config(), SYMBOLS, model)
+    path = tmp_path / LANGUAGE_FILE
+    write_arpa(model, path)
+    given = path if processes > 1 else model
+    grid = Grid(weights=(0.0, 1.0), bonuses=(0.0, 1.0), penalties=(4.0,))
+    found = list(tune(heard, references, given, grid, processes))
     rates = {(o.weight, o.word_bonus): rate for rate, o in found}
-    assert [rate for rate, _ in found] == sorted(rates.values())
+    assert list(rates) == [(0, 0), (0, 1), (1, 0), (1, 1)]
+    assert {o.unknown_penalty for _, o in found} == {4.0}
     # One of five words is wrong without the model, and none with it.
     assert rates[0.0, 0.0] == pytest.approx(20)
-    assert found[0][0] == 0
-    assert found[0][1].weight > 0
+    assert rates[1.0, 0.0] == 0
+
+
+def test_the_usual_grid_has_the_config_s_penalty(small: Any) -> None:
+    config = small.config(language={"unknown_penalty": 7, "hot_words": {"ab": 1}})
+    options = Grid().options(config)
+    assert len(options) == 24
+    assert {o.unknown_penalty for o in options} == {7}
+    assert all(o.hot_words == {"ab": 1} for o in options)
 
 
 @pytest.mark.parametrize(

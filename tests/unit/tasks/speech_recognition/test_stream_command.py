@@ -12,7 +12,7 @@ import pytest
 import soundfile
 from typer.testing import CliRunner
 
-from nlp_speech import cli
+from nlp_speech import cli, speech_commands
 from nlp_speech.errors import UserError
 
 
@@ -45,7 +45,7 @@ def bundle(small: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
         assets=assets,
         predictor=Loud(config, assets.labels.size),
     )
-    monkeypatch.setattr(cli, "load_model", lambda *_: model)
+    monkeypatch.setattr(speech_commands, "load_model", lambda *_: model)
     return model
 
 

@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 import soundfile
 
-from nlp_speech.check import Report, look_at
+from nlp_speech.check import Report, has_check, look_at
 from nlp_speech.errors import UserError
+from nlp_speech.tasks.speech_recognition import check
 from nlp_speech.tasks.speech_recognition.config import SpeechRecognitionConfig
 
 
@@ -100,6 +102,22 @@ def test_texts(values: dict[str, Any], folder: Path) -> None:
     }
 
 
-def test_a_task_without_a_look(small_config: Any) -> None:
-    with pytest.raises(UserError, match="no check for the data of translation"):
-        look_at(small_config)
+def test_a_quick_look_reads_headers_only(
+    values: dict[str, Any], folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    soundfile.write(folder / "0.wav", np.full(40, 0.1), 2000)
+    soundfile.write(folder / "1.wav", np.full(4400, 0.1), 2000)
+    (folder / "2.wav").write_text("no sound")
+    config = SpeechRecognitionConfig.model_validate_json(json.dumps(values))
+    slow = {(f.split, f.problem, f.is_error) for f in look_at(config).findings}
+    monkeypatch.delattr(check, "sample_blocks")
+    quick = {(f.split, f.problem, f.is_error) for f in look_at(config, True).findings}
+    assert quick == slow
+    assert len(quick) == 3
+
+
+def test_a_task_without_a_look() -> None:
+    assert has_check("speech_recognition")
+    assert not has_check("nothing")
+    with pytest.raises(UserError, match="no check for the data of nothing"):
+        look_at(SimpleNamespace(task="nothing"))

@@ -1,0 +1,149 @@
+"""The commands that only speech recognition has."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from nlp_speech.console import load_model, print_segment, say
+from nlp_speech.errors import UserError
+from nlp_speech.options import (
+    BundlePath,
+    DataFiles,
+    Limit,
+    Runtime,
+    Threads,
+    Variant,
+)
+
+if TYPE_CHECKING:
+    from nlp_speech.runtime import Model
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the commands."""
+    app.command()(stream)
+    app.command()(tune_language)
+
+
+def stream(
+    bundle: BundlePath,
+    source: Annotated[
+        str, typer.Argument(help="a sound file, - for standard input, or mic")
+    ] = "-",
+    runtime: Runtime = "tflite",
+    variant: Variant = "dynamic",
+    threads: Threads = 1,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="a JSON object a line")
+    ] = False,
+) -> None:
+    """Recognize sound while it comes in: partial results, finals with their times.
+
+    Standard input is a 16-bit WAV file, or bare 16-bit samples of one channel at the
+    model's rate.
+    """
+    from nlp_speech.audio.live import live_blocks
+    from nlp_speech.tasks.speech_recognition.streaming import StreamingRecognizer
+
+    model = load_model(bundle, runtime, variant, threads)
+    if model.task.NAME != "speech_recognition":
+        raise UserError(f"{bundle}: its task is {model.task.NAME}, which hears nothing")
+    recognizer = StreamingRecognizer(model)
+    config, shown = model.config, ""
+    for block in live_blocks(source, config.frontend.sample_rate, config.chunk_samples):
+        for segment in recognizer.accept(block):
+            print_segment(segment, as_json)
+        partial = recognizer.partial()
+        if partial.text != shown and partial.text:
+            print_segment(partial, as_json)
+        shown = partial.text
+    for segment in recognizer.finish():
+        print_segment(segment, as_json)
+
+
+def without_language(model: Model) -> Callable[[Sequence[str]], list[Any]]:
+    """What answers as a model does, without its language model."""
+    from nlp_speech.runtime import answer
+
+    assets = replace(model.assets, fusion=None)
+    return lambda inputs: answer(
+        model.task, assets, model.predictor, inputs, endpoint=model.endpoint
+    )
+
+
+def print_rate(task: Any, results: Sequence[Any], references: Sequence[str]) -> None:
+    """Prints the word error rate without a language, and the head of a table."""
+    if not results:
+        raise UserError("there are no utterances to tune with; give a split with some")
+    values, _ = task.score(results, references)
+    typer.echo(f"WER {values['wer']:.2f} without a language, {len(results)} utterances")
+    typer.echo(f"{'WER':>7s}  {'weight':>7s}  {'bonus':>7s}  {'penalty':>7s}")
+
+
+def _numbers(text: str) -> tuple[float, ...]:
+    try:
+        return tuple(float(part) for part in text.split(",") if part.strip())
+    except ValueError:
+        raise UserError(f"{text!r}: give numbers, with commas between") from None
+
+
+def tune_language(
+    bundle: BundlePath,
+    split: Annotated[
+        str, typer.Option(help="validation, or a test set of its config")
+    ] = "validation",
+    data: DataFiles = None,
+    limit: Limit = None,
+    weights: Annotated[
+        str, typer.Option(help="of the language model, tried each with each bonus")
+    ] = "0,0.25,0.5,0.75,1,1.5",
+    bonuses: Annotated[str, typer.Option(help="added for each word")] = "-1,0,1,2",
+    penalties: Annotated[
+        str, typer.Option(help="for an unknown word; empty: that of the config")
+    ] = "",
+    processes: Annotated[int, typer.Option(min=1, help="that search at once")] = 2,
+    runtime: Runtime = "auto",
+    variant: Variant = "dynamic",
+    threads: Threads = None,
+) -> None:
+    """Try how much the language model of a recognizer should count.
+
+    The sound is run through the model once; then each combination is searched with.
+    """
+    from nlp_speech.tasks.speech_recognition.language import LANGUAGE_FILE
+    from nlp_speech.tasks.speech_recognition.tuning import Grid, Heard, tune
+
+    grid = Grid(*map(_numbers, (weights, bonuses, penalties)))
+    model = load_model(bundle, runtime, variant, threads)
+    if model.task.NAME != "speech_recognition":
+        raise UserError(f"{bundle}: its task is {model.task.NAME}, which hears nothing")
+    config = model.config
+    if not config.language.has_model:
+        raise UserError(
+            f"{bundle}: there is no language model in it; set language.order (or "
+            "language.file) in the config and train again"
+        )
+    inputs, references = model.task.references(config, split, data or ())
+    inputs, references = inputs[:limit], references[:limit]
+    heard = without_language(model)(inputs)
+    kept = [n for n, result in enumerate(heard) if result.log_probs is not None]
+    if len(kept) < len(inputs):
+        say(f"{len(inputs) - len(kept)} utterances are too long and are left out")
+    references = [references[n] for n in kept]
+    log_probs = [heard[n].log_probs for n in kept]
+    given = Heard(log_probs, config, model.assets.labels.symbols)
+    print_rate(model.task, [heard[n] for n in kept], references)
+    path, found = model.bundle.path / LANGUAGE_FILE, []
+    for rate, options in tune(given, references, path, grid, processes):
+        values = options.weight, options.word_bonus, options.unknown_penalty
+        typer.echo(f"{rate:7.2f}  " + "  ".join(f"{v:7g}" for v in values))
+        found.append((rate, values))
+    rate, values = min(found)
+    keys = ("weight", "word_bonus", "unknown_penalty")
+    changes = [f"--set language.{k}={v:g}" for k, v in zip(keys, values, strict=True)]
+    typer.echo(f"best: WER {rate:.2f}; put it into the config, or export again with:")
+    typer.echo(f"nlp-speech export RUN --output BUNDLE {' '.join(changes)}")

@@ -1,0 +1,53 @@
+"""What can be wrong with labelled texts; no TensorFlow."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from nlp_speech.contract import Finding
+from nlp_speech.data.labelled import label_of
+from nlp_speech.data.paths import resolve
+from nlp_speech.data.tables import read_table
+from nlp_speech.data.text_check import (
+    Limit,
+    TextRow,
+    text_findings,
+    uneven_classes,
+)
+from nlp_speech.tasks.sentiment.config import SentimentConfig, TableSection
+
+
+def findings(config: SentimentConfig, quick: bool = False) -> Iterator[Finding]:
+    """Reads all texts that a config names, and tells what is wrong.
+
+    Args:
+        config: the experiment.
+        quick: changes nothing: all of it is quick.
+
+    Raises:
+        UserError: a table cannot be read at all, or a label is not one of the config's.
+    """
+    del quick
+    data = config.data
+    parts: dict[str, Sequence[TableSection]] = {"train": data.train}
+    if data.validation is not None:
+        parts["validation"] = (data.validation,)
+    parts |= {name: (part,) for name, part in data.test.items()}
+    splits = {name: _rows(config, sections) for name, sections in parts.items()}
+    left_out = Limit(config.batch.max_length, "left out (batch.max_length)", ("train",))
+    yield from text_findings(splits, ("text",), {"text": left_out}, data.exclude_splits)
+    if data.class_weights is None:
+        remedy = "data.class_weights: balanced makes rare ones count more"
+        yield from uneven_classes(splits, remedy)
+
+
+def _rows(config: SentimentConfig, sections: Sequence[TableSection]) -> list[TextRow]:
+    return [
+        TextRow(
+            f"{row.path}:{row.line}",
+            row.cells[:1],
+            label_of(row, config.data.labels),
+        )
+        for section in sections
+        for row in read_table(resolve(section.file), (section.text, section.label))
+    ]

@@ -1,0 +1,56 @@
+"""Recordings of any length, recognized piece by piece in bounded memory."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nlp_speech.audio.decode import sample_blocks, sound_info
+from nlp_speech.audio.inputs import GENERATED, PART, part_of, split_part
+from nlp_speech.audio.pauses import cut_at_pauses
+from nlp_speech.tasks.speech_recognition.results import Hypothesis, Transcript, Word
+
+if TYPE_CHECKING:
+    from nlp_speech.tasks.speech_recognition import Assets
+
+
+def pieces(given: str, assets: Assets) -> list[str]:
+    """The parts of a long sound file that are recognized one by one.
+
+    Args:
+        given: an input.
+        assets: of the model.
+
+    Returns:
+        The input itself, unless it is a file that is longer than the config's pieces:
+        then parts of it, cut at pauses.
+
+    Raises:
+        UserError: the file cannot be read.
+    """
+    section, decoding = assets.config.frontend, assets.config.decoding
+    longest = min(decoding.piece_seconds, decoding.max_seconds)
+    single = not given.lstrip().startswith(("[", GENERATED, PART))
+    if section.source == "features" or not single:
+        return [given]
+    path, rate = Path(given), section.sample_rate
+    if sound_info(path).seconds <= longest:
+        return [given]
+    cuts = cut_at_pauses(sample_blocks(path, rate), rate, longest)
+    return [part_of(path, begin, end) for begin, end in cuts]
+
+
+def joined(parts: Sequence[str], found: Sequence[Transcript]) -> Transcript:
+    """The transcript of a sound from those of its `pieces`.
+
+    Its score is their sum; log-probabilities are not kept.
+    """
+    words: list[Word] = []
+    for part, result in zip(parts, found, strict=True):
+        _, begin, _ = split_part(part)
+        words += [word.later(begin) for word in result.words]
+    text = " ".join(result.text for result in found if result.text)
+    score = sum(result.score for result in found)
+    _, _, end = split_part(parts[-1])
+    return Transcript(text, score, (Hypothesis(text, score),), tuple(words), end)

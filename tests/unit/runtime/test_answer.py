@@ -1,0 +1,84 @@
+"""Inputs that are cut into pieces, and inputs that cannot be read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from nlp_speech.errors import UserError
+from nlp_speech.runtime import answer
+
+
+class Predictor:
+    """Gives the lengths of texts."""
+
+    runtime = "none"
+    max_batch_size = None
+
+    def __call__(self, endpoint: str, arrays: Any) -> dict[str, np.ndarray]:
+        return {"lengths": np.array([len(text) for text in arrays["text"]])}
+
+
+def before(endpoint: str, inputs: Sequence[str], assets: Any) -> dict[str, Any]:
+    if bad := [text for text in inputs if "?" in text]:
+        raise UserError(f"{bad[0]}: what is this")
+    return {"text": np.array(inputs, dtype=object)}
+
+
+def pieces(given: str, assets: Any) -> list[str]:
+    if not given:
+        raise UserError("there is nothing")
+    return [given[n : n + 3] for n in range(0, len(given), 3)]
+
+
+TASK: Any = SimpleNamespace(
+    before=before,
+    after=lambda endpoint, outputs, inputs, assets: outputs["lengths"].tolist(),
+)
+CUTTING: Any = SimpleNamespace(
+    **vars(TASK), pieces=pieces, joined=lambda parts, found: [*parts, sum(found)]
+)
+
+
+@pytest.mark.parametrize("batch_size", [1, 2, 9])
+def test_pieces_are_joined_in_order(batch_size: int) -> None:
+    inputs = ["abcdefgh", "ab", "abcdef"]
+    run = {"endpoint": "", "batch_size": batch_size}
+    found = answer(CUTTING, None, Predictor(), inputs, **run)
+    assert found == [["abc", "def", "gh", 8], 2, ["abc", "def", 6]]
+    assert answer(TASK, None, Predictor(), inputs, **run) == [8, 2, 6]
+
+
+@pytest.mark.parametrize("batch_size", [1, 2, 9])
+@pytest.mark.parametrize("task", [TASK, CUTTING])
+def test_what_cannot_be_read_is_named_once(task: Any, batch_size: int) -> None:
+    inputs = ["ab", "????????", "a", "cd?"]
+    told: list[str] = []
+    run = {"endpoint": "", "batch_size": batch_size}
+    found = answer(
+        task, None, Predictor(), inputs, on_bad=lambda x, _: told.append(x), **run
+    )
+    assert found == [2, None, 1, None]
+    assert told == ["????????", "cd?"]
+    with pytest.raises(UserError, match="what is this"):
+        answer(task, None, Predictor(), inputs, **run)
+
+
+def test_what_cannot_be_cut() -> None:
+    told: list[str] = []
+    found = answer(
+        CUTTING,
+        None,
+        Predictor(),
+        ["", "ab"],
+        endpoint="",
+        on_bad=lambda _, error: told.append(str(error)),
+    )
+    assert found == [None, 2]
+    assert told == ["there is nothing"]
+    with pytest.raises(UserError, match="nothing"):
+        answer(CUTTING, None, Predictor(), [""], endpoint="")
