@@ -56,17 +56,22 @@ class TextTokenizerSection(VocabularySection):
     )
 
 
-class TokenizerSection(VocabularySection):
-    """The vocabulary of a task that turns texts into texts."""
+class PairVocabularySection(VocabularySection):
+    """What pieces texts and their answers are made of."""
 
-    shared: bool = Field(
-        default=True, description="one vocabulary for source and target"
-    )
     sample_source: bool = Field(
         default=True, description="train on sampled segmentations of the source"
     )
     sample_target: bool = Field(
         default=True, description="train on sampled segmentations of the target"
+    )
+
+
+class TokenizerSection(PairVocabularySection):
+    """The vocabulary of a task that turns texts into texts."""
+
+    shared: bool = Field(
+        default=True, description="one vocabulary for source and target"
     )
 
 
@@ -201,11 +206,6 @@ class ExportSection(Section):
 
     quantize: tuple[Literal["float", "float16", "dynamic"], ...] = Field(
         default=("dynamic",), description="TFLite variants: float, float16, dynamic"
-    )
-    lstm: Literal["loop", "fused"] = Field(
-        default="loop",
-        description="LSTMs on the device: a loop; or fused, one operation that keeps "
-        "its state: an application resets the interpreter's variables for each input",
     )
     text_to_text: bool = Field(
         default=False, description="also a TFLite file with tensorflow-text ops"

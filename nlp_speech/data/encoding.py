@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from nlp_speech.sections import TokenizerSection
+from nlp_speech.sections import PairVocabularySection
 from nlp_speech.text.flat import FlatIds
 from nlp_speech.text.sampling import SubwordSampler
 from nlp_speech.text.tokenizer import EOS, Tokenizer
@@ -67,7 +67,7 @@ class PairEncoder:
         pairs: Sequence[tuple[str, str]],
         source: Tokenizer,
         target: Tokenizer,
-        section: TokenizerSection,
+        section: PairVocabularySection,
         seed: int,
         training: bool,
         most: int | None = None,

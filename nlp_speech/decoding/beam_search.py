@@ -253,7 +253,8 @@ class _Search:
         at_end = tf.reshape(loop.time >= self.max_lengths, [-1, 1])
         choice = self.choose(log_probs, loop.live, at_end)
         if self.min_lengths is not None:
-            early = tf.reshape(loop.time < self.min_lengths, [-1, 1]) & ~at_end
+            early = tf.reshape(loop.time < self.min_lengths, [-1, 1])
+            early = tf.logical_and(early, tf.logical_not(at_end))
             choice = choice._replace(ended=tf.where(early, NO_SCORE, choice.ended))
         coverage = loop.coverage + attention if self.coverage_penalty else ()
         scores, ends = self.collect(loop, choice.ended, coverage)

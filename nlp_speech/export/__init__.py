@@ -217,8 +217,7 @@ def _write_model(
     # The float file proves the conversion right even where it is not kept.
     files.setdefault("float", scratch / VARIANT_FILES["float"])
     say(f"converting for the device: {', '.join(files)}")
-    fused = job.config.export.lstm == "fused"
-    names = write_device_files(job.model, endpoints, files, scratch, fused)
+    names = write_device_files(job.model, endpoints, files, scratch)
     if names:
         runner = LiteRTPredictor(files["float"])
         job.description["device"] = {name: runner.signature(name) for name in names}

@@ -148,7 +148,7 @@ def _device(bundle: Bundle) -> str:
     host = f" The task's own files beside it: {beside}." if own else ""
     intro = (
         "## Device contract\n\nBuilt-in LiteRT operations only, batch size 1; -1 is "
-        f"any size, to be set before each call.{host} {_memory(bundle)}"
+        f"any size, to be set before each call.{host} No state is kept between calls."
     )
     name = bundle.task.DEVICE_ENDPOINT
     if name not in device:
@@ -162,16 +162,6 @@ def _device(bundle: Bundle) -> str:
             f"```python\n{_python(file, name, device[name])}\n```",
         ]
     )
-
-
-def _memory(bundle: Bundle) -> str:
-    if bundle.config.export.lstm == "fused":
-        return (
-            "LSTMs keep their state from call to call: reset it before each, with "
-            "`interpreter->ResetVariableTensors()` or "
-            "`interpreter.reset_all_variables()`."
-        )
-    return "No state is kept between calls."
 
 
 def _signatures(endpoints: Mapping[str, Any]) -> str:

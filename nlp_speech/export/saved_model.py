@@ -56,10 +56,7 @@ def write_saved_model(
 
 
 def write_device_model(
-    model: keras.Model,
-    endpoints: Mapping[str, Endpoint],
-    directory: Path,
-    fused: bool = False,
+    model: keras.Model, endpoints: Mapping[str, Endpoint], directory: Path
 ) -> list[str]:
     """Writes what the converter reads: endpoints of the device only, batch size 1.
 
@@ -67,7 +64,6 @@ def write_device_model(
         model: with its weights created.
         endpoints: those without a device signature are left out.
         directory: where to write.
-        fused: whether an LSTM becomes one operation where it can.
 
     Returns:
         The names of the endpoints written; nothing is written if there are none.
@@ -79,7 +75,7 @@ def write_device_model(
     for name in names:
         endpoint = endpoints[name]
         assert endpoint.device_signature is not None
-        with traced_for("fused" if fused else "device"):
+        with traced_for("device"):
             function = traced(endpoint.function, endpoint.device_signature)
         archive.add_endpoint(name, function)
     if names:

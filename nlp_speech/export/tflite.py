@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import struct
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import keras
 import tensorflow as tf
@@ -29,15 +27,12 @@ TEXT_OPERATORS = (
 )
 """What a text-to-text file may hold besides."""
 
-_CELL_CLIP = 6  # where the schema has it in the options of a fused LSTM
-
 
 def write_device_files(
     model: keras.Model,
     endpoints: Mapping[str, Endpoint],
     files: Mapping[str, Path],
     scratch: Path,
-    fused: bool = False,
 ) -> list[str]:
     """Converts the device endpoints to a file for each variant.
 
@@ -47,7 +42,6 @@ def write_device_files(
         files: where to write each variant (``dynamic``, ``float``, ``float16``,
             ``text``).
         scratch: an empty directory for the archive that is converted.
-        fused: whether an LSTM becomes one operation where it can.
 
     Returns:
         The names of the endpoints in the files of built-in operations; no such file is
@@ -59,8 +53,8 @@ def write_device_files(
     plain = {n: e for n, e in endpoints.items() if not e.text_operators}
     text = {n: e for n, e in endpoints.items() if e.text_operators}
     archives = {"device": scratch / "device", TEXT_VARIANT: scratch / TEXT_VARIANT}
-    names = write_device_model(model, plain, archives["device"], fused)
-    text_names = write_device_model(model, text, archives[TEXT_VARIANT], fused)
+    names = write_device_model(model, plain, archives["device"])
+    text_names = write_device_model(model, text, archives[TEXT_VARIANT])
     for variant, path in files.items():
         with_text = variant == TEXT_VARIANT
         signatures = text_names if with_text else names
@@ -68,7 +62,7 @@ def write_device_files(
             archive = archives[TEXT_VARIANT if with_text else "device"]
             content = convert(archive, signatures, variant)
             check_operators(content, path.name, TEXT_OPERATORS if with_text else ())
-            path.write_bytes(unclipped(content))
+            path.write_bytes(content)
     return names
 
 
@@ -152,33 +146,6 @@ def operators(content: bytes) -> set[str]:
     return found
 
 
-def unclipped(content: bytes) -> bytes:
-    """The same device file, whose fused LSTMs limit no cell state.
-
-    The converter has them cut cell states to 10 and -10, which nothing trained does.
-    """
-    changed = bytearray(content)
-    root = schema.Model.GetRootAs(changed, 0)
-    for options in _fused_lstm_options(root):
-        offset = options._tab.Offset(_CELL_CLIP)
-        if offset:
-            struct.pack_into("<f", changed, options._tab.Pos + offset, 0.0)
-    return bytes(changed)
-
-
-def _fused_lstm_options(root: Any) -> Iterator[Any]:
-    for n in range(root.SubgraphsLength()):
-        graph = root.Subgraphs(n)
-        for m in range(graph.OperatorsLength()):
-            operator = graph.Operators(m)
-            kind = operator.BuiltinOptionsType()
-            if kind == schema.BuiltinOptions.UnidirectionalSequenceLSTMOptions:
-                options = schema.UnidirectionalSequenceLSTMOptions()
-                table = operator.BuiltinOptions()
-                options.Init(table.Bytes, table.Pos)
-                yield options
-
-
 def convert_bundle(
     bundle: Bundle, variants: Sequence[str], directory: Path
 ) -> dict[str, Path]:
@@ -201,6 +168,5 @@ def convert_bundle(
     endpoints = training_task.endpoints(bundle.config, assets, model)
     files = {variant: directory / VARIANT_FILES[variant] for variant in variants}
     with tempfile.TemporaryDirectory(dir=directory) as scratch:
-        fused = bundle.config.export.lstm == "fused"
-        write_device_files(model, endpoints, files, Path(scratch), fused)
+        write_device_files(model, endpoints, files, Path(scratch))
     return files

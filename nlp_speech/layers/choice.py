@@ -17,12 +17,11 @@ from typing import Any, Literal
 
 import tensorflow as tf
 from tensorflow.python.ops.control_flow_util import GraphOrParentsInXlaContext
-from tensorflow.python.ops.control_flow_util_v2 import in_while_loop_defun
 
 Tensor = Any
 Tensors = tuple[Tensor, ...]
 Body = Callable[..., Tensors]
-Target = Literal["here", "server", "device", "fused"]
+Target = Literal["here", "server", "device"]
 
 _target: ContextVar[Target] = ContextVar("target", default="here")
 
@@ -33,8 +32,7 @@ def traced_for(target: Target) -> Iterator[None]:
 
     Args:
         target: ``here``; ``server``, a SavedModel for machines with and without a GPU;
-            ``device``, operations that convert to TFLite; or ``fused``, the same with
-            one operation of TFLite for an LSTM where there can be one.
+            or ``device``, operations that convert to TFLite.
     """
     token = _target.set(target)
     try:
@@ -73,21 +71,6 @@ def on_gpu() -> bool:
         return False
     # Without a device scope an operation has no device yet, and will get the GPU.
     return "CPU" not in tf.no_op().device
-
-
-def fuses(x: Tensor) -> bool:
-    """Whether an LSTM over [batch, time, features] becomes one operation of TFLite.
-
-    That operation keeps its state from call to call, which a loop must not see.
-    """
-    if _target.get() != "fused" or x.shape[0] != 1 or x.dtype != tf.float32:
-        return False
-    graph: Any = tf.compat.v1.get_default_graph()
-    while graph is not None:
-        if in_while_loop_defun(graph):
-            return False
-        graph = getattr(graph, "outer_graph", None)
-    return True
 
 
 def _exchangeable(cpu: Body, gpu: Body, inputs: Tensors) -> Tensors:

@@ -8,7 +8,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from nlp_speech.layers import choice, cudnn, fused
+from nlp_speech.layers import choice, cudnn
 from nlp_speech.layers import scan as recurrence
 
 Tensor = Any
@@ -191,8 +191,6 @@ class LSTM(keras.layers.LSTM):
     ) -> tuple[Tensor, ...]:
         """Outputs [batch, time, units], and the last states that anybody asks for."""
         weights = self.cell_weights(training)
-        if initial_state is None and self._wanted() == 1 and choice.fuses(x):
-            return (fused.run(x, *weights),)
         inputs = (x, *self._start(x, initial_state), *weights)
         if lengths is not None:
             inputs = (*inputs, tf.cast(lengths, tf.int32))

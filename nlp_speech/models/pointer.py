@@ -113,7 +113,7 @@ def _spread(weights: Tensor, source: Tensor, size: int) -> Tensor:
     """
     rows = weights.shape[0] or tf.shape(weights)[0]
     batch = source.shape[0] or tf.shape(source)[0]
-    each = rows // batch
+    each: Any = rows // batch
     places = tf.tile(source[:, None], [1, each, 1])
     places = tf.reshape(places, [rows, -1]) + tf.range(rows)[:, None] * size
     flat = tf.scatter_nd(

@@ -31,8 +31,9 @@ class CopyingDecoder(tf.Module):
             spoken[silent] = ""
         self._vocabulary = spoken
         with tf.device("CPU:0"):
+            kind: Any = tf.string
             self._splitter: Any = tensorflow_text.SentencepieceTokenizer(
-                tokenizer.model_bytes, out_type=tf.string
+                tokenizer.model_bytes, out_type=kind
             )
 
     def surfaces(self, strings: Tensor) -> Tensor:

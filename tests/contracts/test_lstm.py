@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tensorflow.python.eager import context
 
-from nlp_speech.export.tflite import convert, operators, unclipped
+from nlp_speech.export.tflite import convert
 from nlp_speech.layers import LSTM, Bidirectional, choice
 from nlp_speech.runtime.litert import LiteRTPredictor
 
@@ -156,7 +156,7 @@ def device_file(
     specs = {n: tf.TensorSpec(shape, kind) for n, (shape, kind) in signature.items()}
     concrete = module.run.get_concrete_function(**specs)
     tf.saved_model.save(module, str(path), signatures={"run": concrete})
-    return unclipped(convert(path, ["run"], "float"))
+    return convert(path, ["run"], "float")
 
 
 def by_rows(predictor: Any, arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -188,56 +188,12 @@ def test_device_loop_equals_the_equations(batch: Batch, backwards: bool) -> None
     }
     arrays = {"x": batch.x, "lengths": batch.lengths.astype(np.int32)}
     arrays |= dict(zip("hc", batch.state, strict=True))
-    with tempfile.TemporaryDirectory() as folder, choice.traced_for("fused"):
+    with tempfile.TemporaryDirectory() as folder, choice.traced_for("device"):
         content = device_file(layer, run, signature, Path(folder))
-    assert "WHILE" in operators(content), "a state is given: this is no fused LSTM"
     found = by_rows(opened(content), arrays)
     expected = reference(batch, backwards)
     for name, wanted in zip(("y", "last_h", "last_c"), expected, strict=True):
         np.testing.assert_allclose(found[name], wanted, atol=3e-6)
-
-
-def fused(batch: Batch, backwards: bool) -> np.ndarray:
-    """The outputs of a file that holds an LSTM as one operation."""
-    layer = outputs_only(make(batch, backwards))
-
-    def run(x: Any, lengths: Any) -> dict[str, Any]:
-        return {"y": layer(x, lengths=lengths)}
-
-    signature = {
-        "x": ([1, None, batch.x.shape[-1]], tf.float32),
-        "lengths": ([1], tf.int32),
-    }
-    arrays = {"x": batch.x, "lengths": batch.lengths.astype(np.int32)}
-    with tempfile.TemporaryDirectory() as folder, choice.traced_for("fused"):
-        content = device_file(layer, run, signature, Path(folder))
-    assert "UNIDIRECTIONAL_SEQUENCE_LSTM" in operators(content)
-    assert "WHILE" not in operators(content)
-    return by_rows(opened(content), arrays)["y"]
-
-
-@settings(max_examples=2)
-@given(batches(), st.booleans())
-def test_fused_operation_equals_the_equations(batch: Batch, backwards: bool) -> None:
-    batch = batch._replace(state=tuple(np.zeros_like(s) for s in batch.state))
-    wanted, _, _ = reference(batch, backwards)
-    np.testing.assert_allclose(fused(batch, backwards), wanted, atol=3e-6)
-
-
-def test_fused_operation_counts_beyond_ten() -> None:
-    """The converter's own would stop at 10: up 30, down 25 is 5 then, not below 0."""
-    x = np.concatenate([np.ones([1, 30, 1]), -np.ones([1, 25, 1])], 1)
-    weights = (np.array([[0, 0, 9, 0]]), np.zeros([1, 4]), np.array([20, 20, 0, 20]))
-    zeros = np.zeros([1, 1], np.float32)
-    counter = Batch(
-        x.astype(np.float32),
-        np.array([55]),
-        (zeros, zeros),
-        tuple(w.astype(np.float32) for w in weights),
-    )
-    wanted, _, cell = reference(counter, backwards=False)
-    np.testing.assert_allclose(cell, 5, atol=1e-5)
-    np.testing.assert_allclose(fused(counter, backwards=False), wanted, atol=1e-5)
 
 
 def opened(content: bytes) -> LiteRTPredictor:
@@ -380,7 +336,8 @@ def test_cudnn_equals_the_equations(run: Any, batch: Batch, backwards: bool) -> 
 @settings(max_examples=3)
 @given(batches().filter(lambda b: b.x.size < 60 and len(b.weights[1]) < 4))
 def test_gradients_of_cudnn_equal_differences(batch: Batch) -> None:
-    test_gradients_equal_differences.hypothesis.inner_test(training, batch)
+    checked: Any = test_gradients_equal_differences
+    checked.hypothesis.inner_test(training, batch)
 
 
 def large() -> Batch:

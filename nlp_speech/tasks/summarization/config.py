@@ -10,10 +10,10 @@ from nlp_speech.sections import (
     BatchSection,
     DecodingSection,
     Experiment,
+    PairVocabularySection,
     Section,
     Seq2SeqSection,
     TrainingSection,
-    VocabularySection,
 )
 
 
@@ -58,7 +58,7 @@ class DataSection(Section):
         return self
 
 
-class SummaryTokenizerSection(VocabularySection):
+class SummaryTokenizerSection(PairVocabularySection):
     """The one vocabulary of documents and summaries."""
 
     character_coverage: float = Field(

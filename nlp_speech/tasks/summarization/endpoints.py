@@ -76,7 +76,7 @@ class Summarizer(tf.Module):
         attention = tf.where(lacking, found.alignment, -1.0)
         places = tf.argmax(attention, axis=-1, output_type=tf.int32)
         known = tf.reduce_max(attention, axis=-1) < 0
-        copied = tf.equal(found.ids, UNK) & ~known
+        copied = tf.logical_and(tf.equal(found.ids, UNK), tf.logical_not(known))
         return tf.where(copied, self.size + places, found.ids)
 
     def summarize(self, text: Tensor) -> dict[str, Tensor]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from typing import Any
 
 import pytest
 
@@ -37,7 +38,7 @@ def splits() -> dict[str, list[TextRow]]:
     return {"train": rows("train", 60, 1), "test": rows("test", 10, 2)}
 
 
-def found(splits: dict[str, list[TextRow]], **options: object) -> dict:
+def found(splits: dict[str, list[TextRow]], **options: Any) -> dict:
     findings = text_findings(splits, COLUMNS, **options)
     return {(f.split, f.problem): f for f in findings}
 

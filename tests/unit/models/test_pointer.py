@@ -99,6 +99,7 @@ def test_steps_equal_teacher_forcing(changes: dict[str, Any]) -> None:
     expected = probabilities(prediction._replace(logits=logits), data["source"])
     memory = model.encode(data["source"], data["source_lengths"])
     state = model.initial_state(memory)
+    found = np.zeros(0)
     for t in range(5):
         ids = data["target_inputs"][:, t]
         found, attention, state = model.step_over(ids, state, memory, data["source"])
@@ -129,7 +130,7 @@ def test_without_copying_it_is_the_plain_softmax() -> None:
     plain = keras.losses.CategoricalCrossentropy(
         from_logits=True, label_smoothing=0.1, reduction="sum"
     )
-    expected = plain(
+    expected: Any = plain(
         np.eye(SIZE)[ids].reshape(-1, SIZE), np.reshape(prediction[0], [-1, SIZE])
     )
     assert float(total) == pytest.approx(float(expected), rel=1e-5)

@@ -13,11 +13,11 @@ from nlp_speech.errors import UserError
 from nlp_speech.runtime import answer
 
 
-class Predictor:
+class Lengths:
     """Gives the lengths of texts."""
 
-    runtime = "none"
-    max_batch_size = None
+    runtime: str = "none"
+    max_batch_size: int | None = None
 
     def __call__(self, endpoint: str, arrays: Any) -> dict[str, np.ndarray]:
         return {"lengths": np.array([len(text) for text in arrays["text"]])}
@@ -48,9 +48,9 @@ CUTTING: Any = SimpleNamespace(
 def test_pieces_are_joined_in_order(batch_size: int) -> None:
     inputs = ["abcdefgh", "ab", "abcdef"]
     run = {"endpoint": "", "batch_size": batch_size}
-    found = answer(CUTTING, None, Predictor(), inputs, **run)
+    found = answer(CUTTING, None, Lengths(), inputs, **run)
     assert found == [["abc", "def", "gh", 8], 2, ["abc", "def", 6]]
-    assert answer(TASK, None, Predictor(), inputs, **run) == [8, 2, 6]
+    assert answer(TASK, None, Lengths(), inputs, **run) == [8, 2, 6]
 
 
 @pytest.mark.parametrize("batch_size", [1, 2, 9])
@@ -60,12 +60,12 @@ def test_what_cannot_be_read_is_named_once(task: Any, batch_size: int) -> None:
     told: list[str] = []
     run = {"endpoint": "", "batch_size": batch_size}
     found = answer(
-        task, None, Predictor(), inputs, on_bad=lambda x, _: told.append(x), **run
+        task, None, Lengths(), inputs, on_bad=lambda x, _: told.append(x), **run
     )
     assert found == [2, None, 1, None]
     assert told == ["????????", "cd?"]
     with pytest.raises(UserError, match="what is this"):
-        answer(task, None, Predictor(), inputs, **run)
+        answer(task, None, Lengths(), inputs, **run)
 
 
 def test_what_cannot_be_cut() -> None:
@@ -73,7 +73,7 @@ def test_what_cannot_be_cut() -> None:
     found = answer(
         CUTTING,
         None,
-        Predictor(),
+        Lengths(),
         ["", "ab"],
         endpoint="",
         on_bad=lambda _, error: told.append(str(error)),
@@ -81,4 +81,4 @@ def test_what_cannot_be_cut() -> None:
     assert found == [None, 2]
     assert told == ["there is nothing"]
     with pytest.raises(UserError, match="nothing"):
-        answer(CUTTING, None, Predictor(), [""], endpoint="")
+        answer(CUTTING, None, Lengths(), [""], endpoint="")

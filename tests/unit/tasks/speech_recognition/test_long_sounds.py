@@ -13,6 +13,8 @@ import soundfile
 from nlp_speech.runtime import answer
 from nlp_speech.tasks import speech_recognition as task
 
+TASK: Any = task
+
 RATE, HOP = 1000, 10
 LOUD, PAUSE = 0.4, 0.6  # seconds
 
@@ -43,7 +45,7 @@ class Loud:
             "steps": steps,
         }
 
-    def _row(self, samples: np.ndarray) -> tuple[list[int], ...]:
+    def _row(self, samples: np.ndarray) -> tuple[list, ...]:
         steps = samples[: len(samples) // 20 * 20].reshape(-1, 20)
         loud = np.abs(steps).max(axis=1) > 0.1
         edges = np.flatnonzero(np.diff(np.pad(loud.astype(int), 1)))
@@ -67,7 +69,8 @@ def write_words(path: Path, count: int) -> None:
 def recognize(small: Any, path: Path) -> Any:
     config = small.config(decoding={"piece_seconds": 10, "max_seconds": 20})
     assets = small.assets(config)
-    [found] = answer(task, assets, Loud(), [str(path)], endpoint="", batch_size=4)
+    heard: Any = Loud()
+    [found] = answer(TASK, assets, heard, [str(path)], endpoint="", batch_size=4)
     return found
 
 

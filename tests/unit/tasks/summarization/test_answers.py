@@ -17,6 +17,8 @@ from nlp_speech.tasks import summarization as task
 from nlp_speech.tasks.summarization import training
 from nlp_speech.tasks.summarization.corpus import read_training
 
+TASK: Any = task
+
 ROWS = [
     (f"{who} saw {what} near the {where} today", f"{who} saw {what}")
     for who in ("Ann", "Ben", "the old man")
@@ -51,8 +53,8 @@ class Reader:
         self.assets = task.load_assets(config, directory / "learned")
         model = training.build(config, self.assets)
         # Nothing is written, all is copied; whatever was read once is not read again.
-        assert model.gate is not None
-        model.gate.bias.assign([-100.0])
+        gate: Any = model.gate
+        gate.bias.assign([-100.0])
         attention = model.decoder.attention
         for weight in attention.weights:
             weight.assign(np.zeros(weight.shape))
@@ -61,7 +63,7 @@ class Reader:
         self.predictor = KerasPredictor(endpoints)
 
     def __call__(self, inputs: list[str], endpoint: str) -> list[task.Summary]:
-        return answer(task, self.assets, self.predictor, inputs, endpoint=endpoint)
+        return answer(TASK, self.assets, self.predictor, inputs, endpoint=endpoint)
 
 
 @pytest.fixture(scope="module")
@@ -96,7 +98,7 @@ def test_odd_documents(reader: Reader, endpoint: str) -> None:
 
 
 def test_both_endpoints_say_the_same(reader: Reader) -> None:
-    inputs = [*task.samples(None), *(document for document, _ in ROWS[:3])]
+    inputs = [*TASK.samples(None), *(document for document, _ in ROWS[:3])]
     server, device = (
         reader(inputs, e) for e in (task.SERVER_ENDPOINT, task.DEVICE_ENDPOINT)
     )
