@@ -184,9 +184,9 @@ def test_chunks_equal_the_whole(kind: Any, normalization: Any, hops: list[int]) 
         parts.append(features.numpy())
         begin += 160 * count
     found = np.concatenate(parts, axis=1)
-    if kind == "log_mel":
-        np.testing.assert_array_equal(found, whole)
-    np.testing.assert_allclose(found, whole, atol=1e-4)
+    # How a product of matrices is blocked, and so the last bit, depends on its rows.
+    tolerance = 2e-6 if kind == "log_mel" else 1e-4
+    np.testing.assert_allclose(found, whole, atol=tolerance)
 
 
 def test_windows_without_overlap_need_no_tail() -> None:

@@ -39,7 +39,7 @@ def make_config(directory: Path, rows: Any = ROWS, *more: str) -> Any:
         f"  validation: {table % 'val'}\n",
         encoding="utf-8",
     )
-    small = ["tokenizer.vocabulary_size=32", "model.units=8"]
+    small = ["tokenizer.vocabulary_size=31", "model.units=8"]
     small += ["model.embedding_units=8", "decoding.max_source_length=40"]
     return read_config(file, [*small, "decoding.max_length=12", *more])
 
