@@ -43,9 +43,11 @@ def config_of(**changes: Any) -> SpeechRecognitionConfig:
     return SpeechRecognitionConfig.model_validate_json(json.dumps(values))
 
 
-def assets_of(config: SpeechRecognitionConfig) -> Assets:
+def assets_of(
+    config: SpeechRecognitionConfig, rng: np.random.Generator | None = None
+) -> Assets:
     """Letters as labels, and statistics of noise."""
-    features, rng = config.frontend.features, np.random.default_rng(1)
+    features, rng = config.frontend.features, rng or np.random.default_rng(1)
     statistics = Statistics(
         rng.normal(-9, 1, features).astype(np.float32),
         rng.uniform(1, 3, features).astype(np.float32),
@@ -56,7 +58,8 @@ def assets_of(config: SpeechRecognitionConfig) -> Assets:
 
 def recognizer_of(config: SpeechRecognitionConfig) -> tuple[Assets, Any]:
     """Assets, and a model whose answers differ from input to input."""
-    assets, rng = assets_of(config), np.random.default_rng(3)
+    rng = np.random.default_rng(1)
+    assets = assets_of(config, rng)
     keras.utils.set_random_seed(2)
     model = build(config, assets)
     for weight in model.trainable_weights:

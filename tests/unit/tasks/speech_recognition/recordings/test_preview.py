@@ -39,18 +39,21 @@ def test_the_preview_is_the_first_epoch(
     assert np.abs(restored(quantized(before)) - before).max() < 1e-4
     prepare(config, tmp_path / "assets")
     assets = load_assets(config, tmp_path / "assets")
-    trained = {
-        int(length): features[:length]
+    trained = [
+        features[:length]
         for batch in training_data(config, assets, "train").dataset(0)
         for features, length in zip(
             batch["features"].numpy(), batch["feature_lengths"].numpy(), strict=True
         )
-    }
+    ]
     for _, after in shown:
-        features = trained[len(after.features)]
         assert (after.features == 0).mean() > 0
-        np.testing.assert_array_equal(features == 0, after.features == 0)
-        assert np.corrcoef(features.ravel(), after.features.ravel())[0, 1] > 0.99
+        likeness = [
+            np.corrcoef(features.ravel(), after.features.ravel())[0, 1]
+            for features in trained
+            if np.array_equal(features == 0, after.features == 0)
+        ]
+        assert max(likeness) > 0.99
 
 
 def test_files_are_written(values: dict[str, Any], tmp_path: Path) -> None:
