@@ -227,7 +227,7 @@ def print_explanations(
 
 def print_errors(report: dict[str, Any]) -> None:
     """Prints the errors by kind and the worst examples, where a task counts them."""
-    from nlp_speech.metrics import aligned
+    from nlp_speech.word_errors import aligned
 
     errors = report.get("errors")
     if errors is None:

@@ -131,8 +131,8 @@ class Task(Protocol):
     A task may also have ``confusion(results, references)``, which counts what was taken
     for what (`evaluate --plot`); ``errors(inputs, results, references, count)``, which
     counts errors by kind and names so many of the worst examples, as
-    `metrics.error_report` does (`evaluate`); ``explain(answer, text)``, which says how
-    much each word speaks for the answer (`predict --explain`);
+    `word_errors.error_report` does (`evaluate`); ``explain(answer, text)``, which says
+    how much each word speaks for the answer (`predict --explain`);
     ``picture(given, result, assets)``, a `SoundPicture` of a sound and what was heard
     in it (`predict --plot`); and ``pieces(given, assets)``, the inputs that stand for
     one that is too long to be answered at once, with ``joined(pieces, results)``.

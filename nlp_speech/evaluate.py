@@ -39,7 +39,7 @@ def evaluate(
         answering, without loading), `metrics` by name and the `signatures` that tell
         how each was computed; `variant` too where a device file was run, `confusion`
         (`labels`, and `counts` [right, answered]) where a task has classes, and
-        `errors` (see `metrics.error_report`) where a task has words that are counted.
+        `errors` (see `word_errors.error_report`) where words are counted.
 
     Raises:
         UserError: there are no examples, or not a reference for each input.

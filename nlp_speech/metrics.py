@@ -111,7 +111,7 @@ def exact_match(answers: Sequence[str], references: Sequence[str]) -> Score:
     Raises:
         UserError: there is nothing to score, or not as many references as answers.
     """
-    _check(answers, references)
+    check(answers, references)
     right = sum(a == r for a, r in zip(answers, references, strict=True))
     return Score("exact_match", 100 * right / len(answers), "case:mixed|strip:no")
 
@@ -143,121 +143,6 @@ def cer(answers: Sequence[str], references: Sequence[str]) -> Score:
     return _error_rate("cer", "characters", answers, references)
 
 
-class Errors(NamedTuple):
-    """The word errors of an utterance, or of many.
-
-    Attributes:
-        substitutions: words heard as another.
-        deletions: words not heard.
-        insertions: words heard that were not said.
-        words: words that were said.
-    """
-
-    substitutions: int
-    deletions: int
-    insertions: int
-    words: int
-
-    @property
-    def count(self) -> int:
-        """All errors."""
-        return self.substitutions + self.deletions + self.insertions
-
-
-def word_errors(answers: Sequence[str], references: Sequence[str]) -> Errors:
-    """Counts word errors of each kind over all utterances.
-
-    Args:
-        answers: one an utterance.
-        references: one for each answer.
-
-    Raises:
-        UserError: there is nothing to score, or not as many references as answers.
-    """
-    import jiwer
-
-    _check(answers, references)
-    found = jiwer.process_words(list(references), list(answers))
-    words = found.hits + found.substitutions + found.deletions
-    return Errors(found.substitutions, found.deletions, found.insertions, words)
-
-
-def worst(
-    answers: Sequence[str], references: Sequence[str], count: int
-) -> list[tuple[int, Errors]]:
-    """The utterances with the most word errors.
-
-    Args:
-        answers: one an utterance.
-        references: one for each answer.
-        count: how many at most.
-
-    Returns:
-        The number of each utterance, from 0, with its errors; the most errors first,
-        those without any left out.
-
-    Raises:
-        UserError: there is nothing to score, or not as many references as answers.
-    """
-    _check(answers, references)
-    pairs = zip(answers, references, strict=True)
-    found = [(n, word_errors([a], [r])) for n, (a, r) in enumerate(pairs)]
-    wrong = [(n, errors) for n, errors in found if errors.count]
-    return sorted(wrong, key=lambda pair: -pair[1].count)[:count]
-
-
-def error_report(
-    inputs: Sequence[str],
-    answers: Sequence[str],
-    references: Sequence[str],
-    count: int,
-) -> dict[str, Any]:
-    """The word errors of each kind and the worst utterances, as plain JSON data.
-
-    Args:
-        inputs: what each utterance is called.
-        answers: one an utterance.
-        references: one for each answer.
-        count: of the worst utterances, at most.
-
-    Returns:
-        `substitutions`, `deletions`, `insertions` and `words`, and in `worst` the same
-        of single utterances with their `input`, `reference` and `answer`.
-
-    Raises:
-        UserError: there is nothing to score, or not as many references as answers.
-    """
-    found = worst(answers, references, count) if count else []
-    return {
-        **word_errors(answers, references)._asdict(),
-        "worst": [
-            {
-                "input": inputs[n],
-                "reference": references[n],
-                "answer": answers[n],
-                **errors._asdict(),
-            }
-            for n, errors in found
-        ],
-    }
-
-
-def aligned(answer: str, reference: str, width: int = 80) -> list[str]:
-    """The words of an answer below those of its reference, and a mark below errors.
-
-    Args:
-        answer: what was heard.
-        reference: what was said.
-        width: characters of a line; what is longer goes on below.
-    """
-    import jiwer
-
-    found = jiwer.process_words([reference], [answer])
-    shown = jiwer.visualize_alignment(found, show_measures=False, line_width=width)
-    _, *lines = shown.splitlines()  # a heading comes first
-    return [line.rstrip() for line in lines if line.strip()]
-
-
 def accuracy(answers: Sequence[str], references: Sequence[str]) -> Score:
     """The share of right labels.
 
@@ -268,7 +153,7 @@ def accuracy(answers: Sequence[str], references: Sequence[str]) -> Score:
     Raises:
         UserError: there is nothing to score, or not as many references as answers.
     """
-    _check(answers, references)
+    check(answers, references)
     right = sum(a == r for a, r in zip(answers, references, strict=True))
     return Score("accuracy", 100 * right / len(answers), "exact label")
 
@@ -286,7 +171,7 @@ def macro_f1(answers: Sequence[str], references: Sequence[str]) -> Score:
     import sklearn
     from sklearn.metrics import f1_score
 
-    _check(answers, references)
+    check(answers, references)
     # Every class that occurs in either has a denominator above 0.
     value = f1_score(list(references), list(answers), average="macro")
     return Score(
@@ -311,7 +196,7 @@ def calibration_error(
     """
     import numpy as np
 
-    _check(confidences, right)
+    check(confidences, right)
     places = np.ceil(np.asarray(confidences, np.float64) * bins).astype(int)
     places = np.clip(places - 1, 0, bins - 1)
     surplus = np.asarray(confidences, np.float64) - np.asarray(right, np.float64)
@@ -335,7 +220,7 @@ def rouge(
     """
     from rouge_score.rouge_scorer import RougeScorer
 
-    _check(answers, references)
+    check(answers, references)
     names = ("rouge1", "rouge2", "rougeL")
     scorer = RougeScorer(list(names), use_stemmer=True)
     rows = [
@@ -364,14 +249,15 @@ def novelty(answers: Sequence[str], documents: Sequence[str]) -> tuple[Score, ..
     Raises:
         UserError: there is nothing to score, or not as many of the one as of the other.
     """
-    _check(answers, documents)
+    check(answers, documents)
     words = copied = bigrams = novel = 0
     for answer, document in zip(answers, documents, strict=True):
         said, read = (re.findall(r"\w+", t.casefold()) for t in (answer, document))
-        pairs, there = list(pairwise(said)), set(pairwise(read))
+        known, known_pairs = set(read), set(pairwise(read))
+        pairs = list(pairwise(said))
         words, bigrams = words + len(said), bigrams + len(pairs)
-        copied += sum(word in set(read) for word in said)
-        novel += sum(pair not in there for pair in pairs)
+        copied += sum(word in known for word in said)
+        novel += sum(pair not in known_pairs for pair in pairs)
     of = "all summaries together|words:letters and digits, case folded"
     return (
         Score("copied_words", 100 * copied / max(words, 1), of),
@@ -409,7 +295,7 @@ def score(
 def _corpus(
     name: str, metric: Metric, answers: Sequence[str], references: Sequence[str]
 ) -> Score:
-    _check(answers, references)
+    check(answers, references)
     result = metric.corpus_score(answers, [references])
     return Score(name, float(result.score), str(metric.get_signature()))
 
@@ -419,14 +305,23 @@ def _error_rate(
 ) -> Score:
     import jiwer
 
-    _check(answers, references)
+    check(answers, references)
     rate = jiwer.wer if unit == "words" else jiwer.cer
     value = 100 * float(rate(list(references), list(answers)))
     version = importlib.metadata.version("jiwer")
     return Score(name, value, f"case:mixed|unit:{unit}|jiwer:{version}")
 
 
-def _check(answers: Sequence[Any], references: Sequence[Any]) -> None:
+def check(answers: Sequence[Any], references: Sequence[Any]) -> None:
+    """Refuses what cannot be scored.
+
+    Args:
+        answers: any.
+        references: as many.
+
+    Raises:
+        UserError: there is nothing to score, or not as many references as answers.
+    """
     if len(answers) != len(references):
         raise UserError(
             f"there are {len(answers)} answers and {len(references)} references; "

@@ -70,7 +70,7 @@ class Classifier(keras.Model):
             if hidden_units
             else None
         )
-        self.softmax = keras.layers.Dense(classes, name="softmax")
+        self.softmax = keras.layers.Dense(classes, dtype="float32", name="softmax")
         self.dropouts = [
             keras.layers.Dropout(output_dropout, name=f"output_dropout_{n}")
             for n in range(2)

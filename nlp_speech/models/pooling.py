@@ -38,14 +38,15 @@ class Pooling(keras.layers.Layer):
 
     The attention scores each step by ``v tanh(W x + b)`` (Yang et al. 2016, equations 5
     to 7). Its softmax is kept up as steps come in (Milakov and Gimelshein 2018), so
-    that windows one after the other give what the whole sequence gives.
+    that windows one after the other give what the whole sequence gives. It is computed
+    in float32 whatever the precision: sums over a text of any length want it.
 
     Args:
         units: size of the attention's hidden layer.
     """
 
     def __init__(self, units: int, **options: Any) -> None:
-        super().__init__(**options)
+        super().__init__(**{"dtype": "float32", **options})
         self.units = units
 
     def build(self, shape: Any) -> None:
@@ -69,12 +70,13 @@ class Pooling(keras.layers.Layer):
 
         Args:
             state: of the steps before.
-            x: [batch, time, features], finite also in its padding.
+            x: [batch, time, features] of any precision, finite also in its padding.
             lengths: real steps of each row, [batch].
 
         Returns:
             The state after them.
         """
+        x = tf.cast(x, tf.float32)
         mask = tf.sequence_mask(lengths, tf.shape(x)[1], dtype=x.dtype)
         real = mask[:, :, None]
         scores = self._scores(x) + (1 - mask) * _LOWEST

@@ -139,34 +139,40 @@ def answer(
     order = sorted(range(len(flat)), key=lambda i: len(flat[i]))
     results: list[Any] = [None] * len(flat)
 
-    def run(rows: Sequence[int]) -> None:
-        batch = [flat[row] for row in rows]
+    def run(batch: Sequence[str]) -> list[Any]:
         outputs = predictor(endpoint, task.before(endpoint, batch, assets))
-        answers = task.after(endpoint, outputs, batch, assets)
-        for row, result in zip(rows, answers, strict=True):
-            results[row] = result
+        return task.after(endpoint, outputs, batch, assets)
 
     for start in range(0, len(order), size):
         rows = order[start : start + size]
-        try:
-            run(rows)
-        except UserError:
-            if on_bad is None:
-                raise
-            for row in rows:
-                try:
-                    run([row])
-                except UserError as error:
-                    bad[owners[row]] = error
+        found = _run(run, [flat[row] for row in rows], on_bad is not None)
+        for row, result in zip(rows, found, strict=True):
+            if isinstance(result, UserError):
+                bad[owners[row]] = result
+            results[row] = result
     if on_bad is not None:
         for number, error in sorted(bad.items()):
             on_bad(inputs[number], error)
     rest = iter(results)
-    found = [[next(rest) for _ in parts] for parts in pieces]
+    answers = [[next(rest) for _ in parts] for parts in pieces]
     return [
         None if n in bad else _joined(task, *pair)
-        for n, pair in enumerate(zip(pieces, found, strict=True))
+        for n, pair in enumerate(zip(pieces, answers, strict=True))
     ]
+
+
+def _run(
+    run: Callable[[Sequence[str]], list[Any]], batch: Sequence[str], skip: bool
+) -> list[Any]:
+    """The results of a batch; with `skip`, the error of what cannot be read instead."""
+    try:
+        return run(batch)
+    except UserError as error:
+        if not skip:
+            raise
+        if len(batch) == 1:
+            return [error]
+    return [result for one in batch for result in _run(run, [one], skip)]
 
 
 def _pieces(

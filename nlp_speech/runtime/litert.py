@@ -84,8 +84,6 @@ class LiteRTPredictor:
                 f"the device file has no endpoint {endpoint!r}; it has: {have}"
             )
         with self._lock:
-            # A fused LSTM keeps its state between calls otherwise.
-            self._interpreter.reset_all_variables()
             try:
                 outputs = self._runners[endpoint](**arrays)
             except (ValueError, RuntimeError) as error:

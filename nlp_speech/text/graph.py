@@ -48,6 +48,13 @@ def strip_tags_graph(strings: tf.Tensor) -> tf.Tensor:
     return strings
 
 
+def ends_for(pieces: tf.RaggedTensor) -> tf.RaggedTensor:
+    """An `EOS` for each row of `pieces`, int32 [batch, (1)], to join to it."""
+    end = tf.fill([pieces.nrows(), 1], tf.constant(EOS, tf.int32))
+    ragged: Any = tf.RaggedTensor
+    return ragged.from_tensor(end, row_splits_dtype=pieces.row_splits.dtype)
+
+
 class GraphTokenizer(tf.Module):
     """The graph face of a `Tokenizer`: the same ids and the same texts.
 
@@ -102,10 +109,7 @@ class GraphTokenizer(tf.Module):
             The ids, int32 [batch, steps], padded with 0, and how many count, [batch].
         """
         pieces = self.encode(strings)[:, :most]
-        end = tf.fill([pieces.nrows(), 1], tf.constant(EOS, tf.int32))
-        ragged: Any = tf.RaggedTensor
-        ends = ragged.from_tensor(end, row_splits_dtype=pieces.row_splits.dtype)
-        pieces = tf.concat([pieces, ends], axis=1)
+        pieces = tf.concat([pieces, ends_for(pieces)], axis=1)
         return pieces.to_tensor(), tf.cast(pieces.row_lengths(), tf.int32)
 
     def decode(

@@ -33,7 +33,8 @@ from nlp_speech.runtime import answer, load
 from nlp_speech.runtime.keras import KerasPredictor
 from nlp_speech.runtime.litert import LiteRTPredictor
 from nlp_speech.starter import sample_config, write_sample
-from nlp_speech.weights import load_weights, save_weights
+from nlp_speech.training import train
+from nlp_speech.weights import load_weights, read_arrays, save_weights
 
 ROOT = Path(__file__).parents[2]
 
@@ -277,6 +278,22 @@ def test_save_equals_reload(exported: Exported, tmp_path: Path) -> None:
     assert_same(exported.run(exported.keras(again), exported.inputs), expected)
     restored = KerasPredictor.from_bundle(exported.bundle)
     assert_same(exported.run(restored, exported.inputs), expected)
+
+
+def test_a_task_trains_in_half_precision(exported: Exported, tmp_path: Path) -> None:
+    changes = {"precision": "mixed_bfloat16", "updates": 2, "evaluate_every": 2}
+    section = exported.config.training.model_copy(
+        update={**changes, "warmup_updates": 0, "average_best": 1}
+    )
+    config = exported.config.model_copy(update={"training": section})
+    weights = train(exported.task, exported.training_task, config, tmp_path / "run")
+    assert {w.dtype for w in read_arrays(weights).values()} == {np.dtype(np.float32)}
+    [record] = [
+        json.loads(line)
+        for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines()
+    ]
+    assert np.isfinite(record["loss"])
+    assert np.isfinite(record[exported.task.METRIC])
 
 
 def test_device_files_hold_built_in_operations_only(exported: Exported) -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nlp_speech import metrics
+from nlp_speech import metrics, word_errors
 from nlp_speech.errors import UserError
 
 sentences = st.lists(st.sampled_from("one two three four".split()), max_size=6)
@@ -31,7 +31,7 @@ def test_equals_the_edit_distance(corpus: list[tuple[list[str], list[str]]]) -> 
     answers = [" ".join(a) for a, _ in corpus]
     references = [" ".join(r) for _, r in corpus]
     words = sum(len(r) for _, r in corpus)
-    errors = metrics.word_errors(answers, references)
+    errors = word_errors.word_errors(answers, references)
     assert errors.count == sum(distance(a, r) for a, r in corpus)
     assert errors.words == words
     assert (
@@ -49,16 +49,16 @@ def test_equals_the_edit_distance(corpus: list[tuple[list[str], list[str]]]) -> 
 def test_worst_lists_the_most_errors_first() -> None:
     answers = ["a b c", "a", "", "x y z"]
     references = ["a b c", "a b", "a", "a b c"]
-    found = metrics.worst(answers, references, 2)
+    found = word_errors.worst(answers, references, 2)
     assert [n for n, _ in found] == [3, 1]
-    assert found[0][1] == metrics.Errors(3, 0, 0, 3)
-    assert found[1][1] == metrics.Errors(0, 1, 0, 2)
-    assert len(metrics.worst(answers, references, 9)) == 3
+    assert found[0][1] == word_errors.Errors(3, 0, 0, 3)
+    assert found[1][1] == word_errors.Errors(0, 1, 0, 2)
+    assert len(word_errors.worst(answers, references, 9)) == 3
 
 
 def test_a_report_counts_by_kind_and_names_the_worst() -> None:
     answers, references = ["a b c", "a", "x b y z"], ["a b c", "a b", "a b c"]
-    report = metrics.error_report(["one", "two", "three"], answers, references, 1)
+    report = word_errors.error_report(["one", "two", "three"], answers, references, 1)
     assert {k: v for k, v in report.items() if k != "worst"} == {
         "substitutions": 2,
         "deletions": 1,
@@ -68,23 +68,25 @@ def test_a_report_counts_by_kind_and_names_the_worst() -> None:
     [worst] = report["worst"]
     assert (worst["input"], worst["reference"]) == ("three", "a b c")
     assert (worst["substitutions"], worst["insertions"]) == (2, 1)
-    assert not metrics.error_report(["i"], ["a"], ["b"], 0)["worst"]
+    assert not word_errors.error_report(["i"], ["a"], ["b"], 0)["worst"]
 
 
 def test_words_stand_below_each_other() -> None:
-    said, heard, marks = metrics.aligned("a too b x c d f", "a two b c d e f")
+    said, heard, marks = word_errors.aligned("a too b x c d f", "a two b c d e f")
     assert said.split()[1:] == ["a", "two", "b", "*", "c", "d", "e", "f"]
     assert heard.split()[1:] == ["a", "too", "b", "x", "c", "d", "*", "f"]
     assert said.index("two") == heard.index("too") == marks.index("S") - 2
     assert (marks.index("I"), marks.index("D")) == (said.index("*"), heard.index("*"))
-    wrapped = metrics.aligned("a " * 60, "b " * 60, width=60)
+    wrapped = word_errors.aligned("a " * 60, "b " * 60, width=60)
     assert len(wrapped) >= 6
     assert max(map(len, wrapped)) <= 60
-    assert len(metrics.aligned("", "one")) == len(metrics.aligned("one", "")) == 3
+    assert (
+        len(word_errors.aligned("", "one")) == len(word_errors.aligned("one", "")) == 3
+    )
 
 
 def test_nothing_to_score_is_an_error() -> None:
-    for function in (metrics.wer, metrics.cer, metrics.word_errors):
+    for function in (metrics.wer, metrics.cer, word_errors.word_errors):
         with pytest.raises(UserError, match="nothing to score"):
             function([], [])
         with pytest.raises(UserError, match="one reference for each"):

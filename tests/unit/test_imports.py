@@ -26,6 +26,7 @@ ALLOWED = {
     "files": {"errors"},
     "weights": {"errors", "files"},
     "metrics": BOTTOM,
+    "word_errors": BOTTOM | {"metrics"},
     "plots": BOTTOM,
     "sound_plots": BOTTOM | {"plots", "audio"},
     "highlight": BOTTOM,

@@ -12,6 +12,7 @@ import numpy as np
 
 from nlp_speech.tasks.language_model.config import LanguageModelConfig
 from nlp_speech.tasks.language_model.corpus import read_split
+from nlp_speech.text.flat import padded
 from nlp_speech.text.normalization import clean, normalize
 from nlp_speech.text.tokenizer import EOS, Tokenizer
 
@@ -105,11 +106,8 @@ def before(endpoint: str, inputs: Sequence[str], assets: Assets) -> Arrays:
         return {"text": np.array([normalize(t).encode() for t in inputs], dtype=object)}
     texts = [clean(text) for text in inputs]
     rows = [[EOS, *ids, EOS] for ids in assets.tokenizer.encode(texts)]
-    lengths = np.array([len(row) - 1 for row in rows], np.int32)
-    ids = np.zeros([len(rows), max(lengths, default=1) + 1], np.int32)
-    for n, row in enumerate(rows):
-        ids[n, : len(row)] = row
-    return {"ids": ids, "lengths": lengths}
+    ids, lengths = padded(rows)
+    return {"ids": ids, "lengths": lengths - 1}
 
 
 def after(

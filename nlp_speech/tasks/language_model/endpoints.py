@@ -15,8 +15,12 @@ from nlp_speech.tasks.language_model import (
     Assets,
 )
 from nlp_speech.tasks.language_model.config import LanguageModelConfig
-from nlp_speech.text.graph import GraphTokenizer, normalize_graph, strip_tags_graph
-from nlp_speech.text.tokenizer import EOS
+from nlp_speech.text.graph import (
+    GraphTokenizer,
+    ends_for,
+    normalize_graph,
+    strip_tags_graph,
+)
 
 Tensor = Any
 
@@ -44,9 +48,7 @@ class Scorer(tf.Module):
         pieces = self.tokenizer.encode(
             strip_tags_graph(normalize_graph(text)), normalized=True
         )
-        end = tf.fill([pieces.nrows(), 1], tf.constant(EOS, tf.int32))
-        ragged: Any = tf.RaggedTensor
-        ends = ragged.from_tensor(end, row_splits_dtype=pieces.row_splits.dtype)
+        ends = ends_for(pieces)
         pieces = tf.concat([ends, pieces, ends], axis=1)
         lengths = tf.cast(pieces.row_lengths(), tf.int32) - 1
         return self.score_ids(pieces.to_tensor(), lengths)

@@ -237,9 +237,9 @@ def errors(
     count: int,
 ) -> dict[str, Any]:
     """The word errors of each kind, and the utterances with the most of them."""
-    from nlp_speech import metrics
+    from nlp_speech.word_errors import error_report
 
-    return metrics.error_report(inputs, [r.text for r in results], references, count)
+    return error_report(inputs, [r.text for r in results], references, count)
 
 
 def samples(config: SpeechRecognitionConfig) -> list[str]:

@@ -18,9 +18,6 @@ from nlp_speech.tasks.speech_recognition.config import SpeechRecognitionConfig
 from nlp_speech.tasks.speech_recognition.language import options_of, search_of
 from nlp_speech.text.labels import text_of
 
-WEIGHTS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.5)
-BONUSES = (-1.0, 0.0, 1.0, 2.0)
-
 
 @dataclass(frozen=True)
 class Grid:
@@ -32,8 +29,8 @@ class Grid:
         penalties: for an unknown word; empty: that of the config.
     """
 
-    weights: Sequence[float] = WEIGHTS
-    bonuses: Sequence[float] = BONUSES
+    weights: Sequence[float]
+    bonuses: Sequence[float]
     penalties: Sequence[float] = ()
 
     def options(self, config: SpeechRecognitionConfig) -> list[FusionOptions]:
@@ -75,7 +72,7 @@ def tune(
     heard: Heard,
     references: Sequence[str],
     model: WordModel | Path,
-    grid: Grid | None = None,
+    grid: Grid,
     processes: int = 1,
 ) -> Iterator[tuple[float, FusionOptions]]:
     """The word error rate of each combination of options, as soon as it is known.
@@ -84,7 +81,7 @@ def tune(
         heard: what is searched.
         references: what was said in each utterance.
         model: of words, or the ARPA file of it, which several processes need.
-        grid: the values tried, or None for the usual ones.
+        grid: the values tried.
         processes: that search at the same time.
 
     Raises:
@@ -92,7 +89,7 @@ def tune(
     """
     from nlp_speech import metrics
 
-    options = (grid or Grid()).options(heard.config)
+    options = grid.options(heard.config)
     for tried, texts in zip(
         options, _texts(heard, model, options, processes), strict=True
     ):

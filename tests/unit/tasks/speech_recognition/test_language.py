@@ -145,10 +145,10 @@ def test_tuning_finds_the_weight_that_helps(
     assert rates[1.0, 0.0] == 0
 
 
-def test_the_usual_grid_has_the_config_s_penalty(small: Any) -> None:
+def test_a_grid_without_penalties_has_the_config_s(small: Any) -> None:
     config = small.config(language={"unknown_penalty": 7, "hot_words": {"ab": 1}})
-    options = Grid().options(config)
-    assert len(options) == 24
+    options = Grid(weights=(0, 1), bonuses=(0, 1, 2)).options(config)
+    assert len(options) == 6
     assert {o.unknown_penalty for o in options} == {7}
     assert all(o.hot_words == {"ab": 1} for o in options)
 
