@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from nlp_speech.contract import Finding
-from nlp_speech.errors import UserError
+from nlp_speech.contract import Finding, load_check
 
 
 @dataclass(frozen=True)
@@ -55,30 +53,13 @@ def look_at(config: Any, quick: bool = False) -> Report:
     """Looks at the data that a config names.
 
     Args:
-        config: of any task that has a module ``check``.
+        config: of any task.
         quick: leave out what takes as long as to prepare the training, such as
             decoding all sound.
 
     Raises:
-        UserError: the task has none, or the data cannot be read at all.
+        UserError: the data cannot be read at all.
     """
-    task = _module(config.task)
-    if task is None:
-        raise UserError(f"there is no check for the data of {config.task} yet")
-    findings = sorted(task.findings(config, quick), key=lambda f: not f.is_error)
+    check = load_check(config.task)
+    findings = sorted(check.findings(config, quick), key=lambda f: not f.is_error)
     return Report(findings)
-
-
-def has_check(task: str) -> bool:
-    """Says whether a task can look at its data."""
-    return _module(task) is not None
-
-
-def _module(task: str) -> Any:
-    name = f"nlp_speech.tasks.{task}.check"
-    try:
-        return importlib.import_module(name)
-    except ModuleNotFoundError as error:
-        if error.name is None or not name.startswith(error.name):
-            raise
-        return None

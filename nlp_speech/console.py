@@ -101,10 +101,8 @@ def check_before_training(experiment: Any, config: Path) -> None:
     Raises:
         UserError: there is an error.
     """
-    from nlp_speech.check import has_check, look_at
+    from nlp_speech.check import look_at
 
-    if not has_check(experiment.task):
-        return
     report = look_at(experiment, quick=True)
     for line in report.lines(brief=True) if report.findings else []:
         say(line)

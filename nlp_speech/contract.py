@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast
@@ -230,6 +230,17 @@ class TrainingTask(Protocol):
         ...
 
 
+class DataCheck(Protocol):
+    """What looks at the data of a task: its module ``check``, no TensorFlow."""
+
+    def findings(self, config: Any, quick: bool = False) -> Iterable[Finding]:
+        """Reads the data that a config names, and tells what is wrong.
+
+        `quick` leaves out what takes as long as to prepare the training.
+        """
+        ...
+
+
 def task_names() -> list[str]:
     """The names of all tasks, found as packages under ``nlp_speech.tasks``."""
     package = importlib.import_module("nlp_speech.tasks")
@@ -246,6 +257,16 @@ def load_task(name: str) -> Task:
         choices = ", ".join(task_names())
         raise UserError(f"there is no task {name!r}; choose one of: {choices}")
     return cast(Task, importlib.import_module(f"nlp_speech.tasks.{name}"))
+
+
+def load_check(name: str) -> DataCheck:
+    """What looks at the data of the task called `name`.
+
+    Raises:
+        UserError: there is no such task.
+    """
+    load_task(name)
+    return cast(DataCheck, importlib.import_module(f"nlp_speech.tasks.{name}.check"))
 
 
 def load_training_task(name: str) -> TrainingTask:

@@ -44,7 +44,7 @@ def read_documents(
         text, *cells = row.cells
         if line_break:
             text = text.replace(line_break, "\n")
-        given = tuple(s for cell in cells for s in _texts(cell) if s.strip())
+        given = tuple(s for cell in cells for s in texts_of(cell) if s.strip())
         if keep_blank and not given:
             raise row.error("the summary is empty; give the row one or delete it")
         if keep_blank or (given and text.strip()):
@@ -65,7 +65,7 @@ def pairs_of(documents: Iterable[Document]) -> list[tuple[str, str]]:
     return list(dict.fromkeys((d.text, s) for d in documents for s in d.summaries))
 
 
-def _texts(cell: str) -> Iterator[str]:
+def texts_of(cell: str) -> Iterator[str]:
     """A summary, or each of a JSON list of them."""
     if cell.startswith("["):
         try:

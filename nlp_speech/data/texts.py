@@ -26,19 +26,25 @@ def read_texts(path: Path, column: str, keep_blank: bool = False) -> list[str]:
     Raises:
         UserError: the file is missing or bad, or holds no text.
     """
-    texts = [text for text in _all(path, column) if keep_blank or text.strip()]
+    every = (text for _, text in numbered_texts(path, column))
+    texts = [text for text in every if keep_blank or text.strip()]
     if not texts:
         raise UserError.at(path, None, "there is no text in it; give a file with texts")
     return texts
 
 
-def _all(path: Path, column: str) -> Iterator[str]:
+def numbered_texts(path: Path, column: str) -> Iterator[tuple[int, str]]:
+    """All texts with the line each stands on, from 1; arguments as for `read_texts`.
+
+    Raises:
+        UserError: the file is missing or bad.
+    """
     suffixes = [s.lower() for s in path.suffixes if s.lower() not in COMPRESSED]
     if suffixes and suffixes[-1] in FORMATS:
-        yield from (row.cells[0] for row in read_table(path, (column,)))
+        yield from ((row.line, row.cells[0]) for row in read_table(path, (column,)))
         return
     with closing(read_lines(path)) as lines:
-        yield from lines
+        yield from enumerate(lines, start=1)
 
 
 def without_texts(texts: Iterable[str], others: Iterable[str]) -> list[str]:

@@ -20,6 +20,7 @@ import numpy as np
 import pytest
 
 from nlp_speech.bundle import Bundle
+from nlp_speech.check import look_at
 from nlp_speech.config import read_config
 from nlp_speech.contract import (
     load_task,
@@ -182,6 +183,12 @@ def assert_close(found: Any, expected: Any) -> None:
 def different(results: Sequence[Any]) -> int:
     """How many different answers there are, their numbers included."""
     return len({json.dumps(r.as_dict()) for r in results})
+
+
+def test_a_look_at_good_data_finds_no_error(exported: Exported) -> None:
+    for quick in (True, False):
+        report = look_at(exported.config, quick)
+        assert report.errors == 0, report.lines()
 
 
 def test_answers_depend_on_the_input(exported: Exported) -> None:

@@ -43,7 +43,7 @@ ALLOWED = {
     "check": BOTTOM | {"contract"},
     "starter": BOTTOM | {"contract", "config"},
     "pretrained": LIGHT,
-    "tasks": LIGHT | KERNEL | {"pretrained"},
+    "tasks": LIGHT | KERNEL | {"pretrained", "word_errors"},
     "runtime": LIGHT,
     "evaluate": LIGHT | {"runtime", "metrics"},
     "training": LIGHT | KERNEL | {"runtime", "evaluate"},

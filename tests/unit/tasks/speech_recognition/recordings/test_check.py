@@ -5,15 +5,13 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 import soundfile
 
-from nlp_speech.check import Report, has_check, look_at
-from nlp_speech.errors import UserError
+from nlp_speech.check import Report, look_at
 from nlp_speech.tasks.speech_recognition import check
 from nlp_speech.tasks.speech_recognition.config import SpeechRecognitionConfig
 
@@ -114,10 +112,3 @@ def test_a_quick_look_reads_headers_only(
     quick = {(f.split, f.problem, f.is_error) for f in look_at(config, True).findings}
     assert quick == slow
     assert len(quick) == 3
-
-
-def test_a_task_without_a_look() -> None:
-    assert has_check("speech_recognition")
-    assert not has_check("nothing")
-    with pytest.raises(UserError, match="no check for the data of nothing"):
-        look_at(SimpleNamespace(task="nothing"))

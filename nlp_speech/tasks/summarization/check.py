@@ -1,0 +1,54 @@
+"""What can be wrong with documents and summaries; no TensorFlow."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from nlp_speech.contract import Finding
+from nlp_speech.data.documents import texts_of
+from nlp_speech.data.paths import resolve
+from nlp_speech.data.tables import read_table
+from nlp_speech.data.text_check import Limit, TextRow, copied_cells, text_findings
+from nlp_speech.tasks.summarization.config import SummarizationConfig, TableSection
+
+_COLUMNS = ("document", "summary")
+
+
+def findings(config: SummarizationConfig, quick: bool = False) -> Iterator[Finding]:
+    """Reads all documents that a config names, and tells what is wrong.
+
+    Args:
+        config: the experiment.
+        quick: changes nothing: all of it is quick.
+
+    Raises:
+        UserError: a table cannot be read at all.
+    """
+    del quick
+    data = config.data
+    parts: dict[str, Sequence[TableSection]] = {
+        "train": data.train,
+        "validation": (data.validation,),
+    }
+    parts |= {name: (part,) for name, part in data.test.items()}
+    splits = {name: _rows(sections) for name, sections in parts.items()}
+    read = config.decoding.max_source_length
+    most = config.batch.max_length
+    limits = {
+        "document": Limit(read, "read in part (decoding.max_source_length)"),
+        "summary": Limit(most, "left out (batch.max_length)", ("train",)),
+    }
+    yield from text_findings(splits, _COLUMNS, limits, data.exclude_splits)
+    yield from copied_cells(splits, _COLUMNS)
+
+
+def _rows(sections: Sequence[TableSection]) -> list[TextRow]:
+    """Each document with the first of its summaries."""
+    rows = []
+    for section in sections:
+        columns = (section.document, *section.summaries)
+        for row in read_table(resolve(section.file), columns):
+            document, *cells = row.cells
+            given = (s for cell in cells for s in texts_of(cell) if s.strip())
+            rows.append(TextRow(f"{row.path}:{row.line}", (document, next(given, ""))))
+    return rows
