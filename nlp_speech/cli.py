@@ -12,7 +12,7 @@ from typing import Annotated, TypeVar
 
 import typer
 
-from nlp_speech import speech_commands
+from nlp_speech import speech_commands, text_commands
 from nlp_speech.console import (
     Skipped,
     check_before_training,
@@ -56,6 +56,7 @@ app = typer.Typer(
 )
 
 speech_commands.register(app)
+text_commands.register(app)
 
 
 @app.command()

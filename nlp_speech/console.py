@@ -27,6 +27,22 @@ def load_model(bundle: Path, runtime: str, variant: str, threads: int | None) ->
     return load(bundle, runtime, variant, threads)
 
 
+def load_model_of(
+    task: str, bundle: Path, runtime: str, variant: str, threads: int | None
+) -> Model:
+    """`load_model` for a command of one task.
+
+    Raises:
+        UserError: the bundle is of another task.
+    """
+    model = load_model(bundle, runtime, variant, threads)
+    if model.task.NAME != task:
+        raise UserError(
+            f"{bundle}: its task is {model.task.NAME}; this command is for {task}"
+        )
+    return model
+
+
 def load_tensorflow(threads: int | None = None) -> None:
     """Imports TensorFlow without what its libraries print before they can be told.
 

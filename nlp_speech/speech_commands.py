@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nlp_speech.console import load_model, print_segment, say
+from nlp_speech.console import load_model_of, print_segment, say
 from nlp_speech.errors import UserError
 from nlp_speech.options import (
     BundlePath,
@@ -21,6 +21,8 @@ from nlp_speech.options import (
 
 if TYPE_CHECKING:
     from nlp_speech.runtime import Model
+
+_TASK = "speech_recognition"
 
 
 def register(app: typer.Typer) -> None:
@@ -49,9 +51,7 @@ def stream(
     from nlp_speech.audio.live import live_blocks
     from nlp_speech.tasks.speech_recognition.streaming import StreamingRecognizer
 
-    model = load_model(bundle, runtime, variant, threads)
-    if model.task.NAME != "speech_recognition":
-        raise UserError(f"{bundle}: its task is {model.task.NAME}, which hears nothing")
+    model = load_model_of(_TASK, bundle, runtime, variant, threads)
     recognizer = StreamingRecognizer(model)
     config, shown = model.config, ""
     for block in live_blocks(source, config.frontend.sample_rate, config.chunk_samples):
@@ -118,9 +118,7 @@ def tune_language(
     from nlp_speech.tasks.speech_recognition.tuning import Grid, Heard, tune
 
     grid = Grid(*map(_numbers, (weights, bonuses, penalties)))
-    model = load_model(bundle, runtime, variant, threads)
-    if model.task.NAME != "speech_recognition":
-        raise UserError(f"{bundle}: its task is {model.task.NAME}, which hears nothing")
+    model = load_model_of(_TASK, bundle, runtime, variant, threads)
     config = model.config
     if not config.language.has_model:
         raise UserError(

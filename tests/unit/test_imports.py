@@ -55,7 +55,16 @@ ALLOWED = {
     "serving": LIGHT | {"runtime"},
 }
 # These sit on top, or are handed to the user, and may import anything below.
-TOP = {"cli", "speech_commands", "options", "console", "demo", "__init__", "__main__"}
+TOP = {
+    "cli",
+    "speech_commands",
+    "text_commands",
+    "options",
+    "console",
+    "demo",
+    "__init__",
+    "__main__",
+}
 
 LIGHT_FILES = (
     "__init__.py",
@@ -64,6 +73,7 @@ LIGHT_FILES = (
     "console.py",
     "options.py",
     "speech_commands.py",
+    "text_commands.py",
     "config.py",
     "contract.py",
     "bundle.py",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,15 +16,15 @@ if TYPE_CHECKING:
     from nlp_speech.contract import Predictor
 
 
-def continue_text(
+def written_text(
     predictor: Predictor,
     assets: Assets,
     prompt: str,
     pieces: int = 50,
     temperature: float = 1.0,
     seed: int = 0,
-) -> str:
-    """Writes on where a text stops.
+) -> Iterator[str]:
+    """Writes on where a text stops; yields the text whenever a piece has come to it.
 
     Args:
         predictor: runs the bundle, such as ``nlp_speech.load(...).predictor``.
@@ -33,8 +34,8 @@ def continue_text(
         temperature: below 1 prefers what is likely; 0 takes the likeliest piece always.
         seed: of the draws; the same seed writes the same.
 
-    Returns:
-        The prompt, as the vocabulary spells it, and what follows.
+    Yields:
+        The prompt, as the vocabulary spells it, and what follows so far.
 
     Raises:
         UserError: the temperature is below 0, or the number of pieces below 1.
@@ -50,6 +51,7 @@ def continue_text(
     }
     log_probs = np.zeros(0, np.float32)
     waiting, written = [EOS, *ids], list(ids)
+    yield assets.tokenizer.decode([written])[0]
     while len(written) < len(ids) + pieces:
         for piece in waiting:
             read = {"ids": np.array([piece], np.int32), **state}
@@ -60,7 +62,15 @@ def continue_text(
             break
         written.append(piece)
         waiting = [piece]
-    return assets.tokenizer.decode([written])[0]
+        yield assets.tokenizer.decode([written])[0]
+
+
+def continue_text(
+    predictor: Predictor, assets: Assets, prompt: str, **options: Any
+) -> str:
+    """The last that `written_text` yields; arguments as there."""
+    *_, text = written_text(predictor, assets, prompt, **options)
+    return text
 
 
 def _choose(

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any, cast
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
+from nlp_speech import cli, console
 from nlp_speech.contract import Predictor
 from nlp_speech.errors import UserError
 from nlp_speech.sections import VocabularySection
@@ -78,3 +81,25 @@ def test_seeds_and_temperatures() -> None:
 def test_what_cannot_be_done(options: dict[str, Any]) -> None:
     with pytest.raises(UserError, match="temperature of 0 or more"):
         write(Alphabet(), "a", **options)
+
+
+def test_the_command_writes_as_it_goes(monkeypatch: pytest.MonkeyPatch) -> None:
+    def model(*_: Any) -> Any:
+        task = SimpleNamespace(NAME="language_model")
+        return SimpleNamespace(task=task, predictor=Alphabet(), assets=ASSETS)
+
+    monkeypatch.setattr(console, "load_model", model)
+    done = CliRunner().invoke(cli.app, ["continue", "lm", "a b", "--pieces", "3"])
+    assert done.exit_code == 0, done.output
+    assert done.output.replace(" ", "") == "abcde\n"
+    done = CliRunner().invoke(cli.app, ["continue", "lm", "--pieces", "1"], "c\n")
+    assert done.output.replace(" ", "") == "cd\n"
+
+
+def test_the_command_is_for_language_models(monkeypatch: pytest.MonkeyPatch) -> None:
+    task = SimpleNamespace(NAME="sentiment")
+    model = SimpleNamespace(task=task)
+    monkeypatch.setattr(console, "load_model", lambda *_: model)
+    done = CliRunner().invoke(cli.app, ["continue", "reviews", "a"])
+    assert isinstance(done.exception, UserError)
+    assert "this command is for language_model" in str(done.exception)

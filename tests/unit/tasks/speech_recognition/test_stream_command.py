@@ -12,7 +12,7 @@ import pytest
 import soundfile
 from typer.testing import CliRunner
 
-from nlp_speech import cli, speech_commands
+from nlp_speech import cli, console
 from nlp_speech.errors import UserError
 
 
@@ -45,7 +45,7 @@ def bundle(small: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
         assets=assets,
         predictor=Loud(config, assets.labels.size),
     )
-    monkeypatch.setattr(speech_commands, "load_model", lambda *_: model)
+    monkeypatch.setattr(console, "load_model", lambda *_: model)
     return model
 
 
@@ -94,4 +94,4 @@ def test_another_task_is_an_error(bundle: Any, sound: Path) -> None:
     bundle.task.NAME = "translation"
     done = CliRunner().invoke(cli.app, ["stream", "bundle", str(sound)])
     assert isinstance(done.exception, UserError)
-    assert "hears nothing" in str(done.exception)
+    assert "this command is for speech_recognition" in str(done.exception)

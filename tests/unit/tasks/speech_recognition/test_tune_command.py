@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from nlp_speech import cli, speech_commands
+from nlp_speech import cli, console
 from nlp_speech.decoding.arpa import write_arpa
 from nlp_speech.decoding.ngram import estimate
 from nlp_speech.errors import UserError
@@ -73,7 +73,7 @@ def model(small: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
         bundle=SimpleNamespace(path=tmp_path),
         endpoint="recognize",
     )
-    monkeypatch.setattr(speech_commands, "load_model", lambda *_: made)
+    monkeypatch.setattr(console, "load_model", lambda *_: made)
     return made
 
 

@@ -1,0 +1,47 @@
+"""The commands that only tasks on text have."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from nlp_speech.console import lines_of_stdin, load_model_of
+from nlp_speech.options import BundlePath, Runtime, Threads, Variant
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the commands."""
+    app.command("continue")(continue_)
+
+
+def continue_(
+    bundle: BundlePath,
+    prompts: Annotated[
+        list[str] | None, typer.Argument(metavar="[TEXT]...", show_default=False)
+    ] = None,
+    pieces: Annotated[int, typer.Option(min=1, help="written at most")] = 50,
+    temperature: Annotated[
+        float, typer.Option(min=0.0, help="below 1: what is likely; 0: the likeliest")
+    ] = 0.8,
+    seed: Annotated[int, typer.Option(help="another seed writes another text")] = 0,
+    runtime: Runtime = "tflite",
+    variant: Variant = "dynamic",
+    threads: Threads = 1,
+) -> None:
+    """Write on where each text stops, piece by piece, with a language model.
+
+    Without a text, standard input is read line by line.
+    """
+    from nlp_speech.tasks.language_model.continuing import written_text
+
+    model = load_model_of("language_model", bundle, runtime, variant, threads)
+    for prompt in prompts or lines_of_stdin():
+        shown = ""
+        for text in written_text(
+            model.predictor, model.assets, prompt, pieces, temperature, seed
+        ):
+            print(text.removeprefix(shown), end="", flush=True)
+            shown = text
+        sys.stdout.write("\n")
