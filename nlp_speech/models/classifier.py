@@ -23,6 +23,9 @@ class Classifier(keras.Model):
     backward stack begins anew at the end of each window, so that a text of any length
     takes the memory of a window. Nothing is cut off.
 
+    What is pooled may be standardized: less `pooled_mean`, times `pooled_scale`. Both
+    are constants, 0 and 1 at first, for a classifier that begins with trained LSTMs.
+
     Args:
         pieces: size of the vocabulary.
         classes: number of classes.
@@ -70,7 +73,10 @@ class Classifier(keras.Model):
             if hidden_units
             else None
         )
-        self.softmax = keras.layers.Dense(classes, dtype="float32", name="softmax")
+        # Zeros: at first nothing is known, whatever the features' size.
+        self.softmax = keras.layers.Dense(
+            classes, kernel_initializer="zeros", dtype="float32", name="softmax"
+        )
         self.dropouts = [
             keras.layers.Dropout(output_dropout, name=f"output_dropout_{n}")
             for n in range(2)
@@ -92,6 +98,12 @@ class Classifier(keras.Model):
             units += stack.units[-1]
         self.pooling.build((None, None, units))
         shape: tuple[Any, ...] = (None, 3 * units)
+        self.pooled_mean = self.add_weight(
+            shape=shape[1:], initializer="zeros", trainable=False, name="pooled_mean"
+        )
+        self.pooled_scale = self.add_weight(
+            shape=shape[1:], initializer="ones", trainable=False, name="pooled_scale"
+        )
         if self.hidden is not None:
             self.hidden.build(shape)
             shape = (None, self.hidden.units)
@@ -137,11 +149,15 @@ class Classifier(keras.Model):
         self, embedded: Tensor, lengths: Tensor, training: bool = False
     ) -> Tensor:
         """Reads embedded texts at once; see `call`."""
+        return self._logits(self.pool(embedded, lengths, training), training)
+
+    def pool(self, embedded: Tensor, lengths: Tensor, training: bool = False) -> Tensor:
+        """Sums up embedded texts, [batch, features], before they are standardized."""
         x = self.embedding_dropout(embedded, training=training)
         y, _ = self.forward(x, lengths, training=training)
         if self.backward is not None:
             y = tf.concat([y, self._backward_windows(x, lengths, training)], axis=-1)
-        return self._logits(self.pooling(y, lengths), training)
+        return self.pooling(y, lengths)
 
     def read(self, ids: Tensor, lengths: Tensor) -> Tensor:
         """Reads texts window by window, in the memory of one: what is exported.
@@ -197,6 +213,7 @@ class Classifier(keras.Model):
         return reverse(y, lengths)
 
     def _logits(self, x: Tensor, training: bool) -> Tensor:
+        x = (x - self.pooled_mean.value) * self.pooled_scale.value
         x = self.dropouts[0](x, training=training)
         if self.hidden is not None:
             x = self.dropouts[1](self.hidden(x), training=training)

@@ -16,7 +16,7 @@ from nlp_speech.files import write_text
 from nlp_speech.tasks.sentiment import LABELS_FILE, TOKENIZER_FILE, Assets
 from nlp_speech.tasks.sentiment.config import SentimentConfig
 from nlp_speech.tasks.sentiment.corpus import Corpus, read_corpus
-from nlp_speech.tasks.sentiment.pretraining import copy_pretrained
+from nlp_speech.tasks.sentiment.pretraining import begin_pretrained
 from nlp_speech.text.normalization import clean
 from nlp_speech.text.tokenizer import train_tokenizer
 
@@ -33,13 +33,13 @@ def prepare(config: SentimentConfig, directory: Path) -> None:
     """
     corpus = read_corpus(config)
     directory.mkdir(parents=True, exist_ok=True)
+    write_text(directory / LABELS_FILE, json.dumps(corpus.counts, ensure_ascii=False))
+    texts = [clean(e.text) for e in corpus.train]
     if config.model.pretrained is None:
-        texts = [clean(e.text) for e in corpus.train]
         some = list(spread(texts, config.tokenizer.learned_from, config.seed))
         train_tokenizer(some, config.tokenizer).save(directory / TOKENIZER_FILE)
     else:
-        copy_pretrained(config.model, directory)
-    write_text(directory / LABELS_FILE, json.dumps(corpus.counts, ensure_ascii=False))
+        begin_pretrained(config, directory, texts)
     report = {
         "train": len(corpus.train),
         "validation": len(corpus.validation),

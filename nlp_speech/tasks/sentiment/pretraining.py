@@ -2,16 +2,73 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+
+import numpy as np
 
 from nlp_speech.errors import UserError
 from nlp_speech.pretrained import Pretrained, read_pretrained
-from nlp_speech.tasks.sentiment import PRETRAINED_FILE, TOKENIZER_FILE
-from nlp_speech.tasks.sentiment.config import ModelSection
-from nlp_speech.text.tokenizer import Tokenizer
-from nlp_speech.weights import write_arrays
+from nlp_speech.tasks.sentiment import (
+    PRETRAINED_FILE,
+    TOKENIZER_FILE,
+    Assets,
+    load_assets,
+)
+from nlp_speech.tasks.sentiment.config import ModelSection, SentimentConfig
+from nlp_speech.tasks.sentiment.model import build
+from nlp_speech.text.flat import padded
+from nlp_speech.text.tokenizer import EOS, Tokenizer
+from nlp_speech.weights import read_arrays, write_arrays
 
 _TASK = "language_model"
+_MEASURED = 256  # texts whose features are standardized, at most
+_ROWS = 16
+_PIECES = 1000
+_LEAST = 1e-3  # a feature that hardly varies is not blown up
+
+
+def begin_pretrained(
+    config: SentimentConfig, directory: Path, texts: Sequence[str]
+) -> None:
+    """Writes what a classifier begins with: weights of a language model, and scales.
+
+    The features that such a model pools differ little from text to text beside what
+    they have in common. So they are standardized on some training texts, once: a
+    data-dependent initialization (Salimans and Kingma 2016, section 3).
+
+    Args:
+        config: names the language model.
+        directory: of the run's assets; its labels are there already.
+        texts: of training, clean.
+
+    Raises:
+        UserError: there is no such model, or its sizes are not those of the config.
+    """
+    copy_pretrained(config.model, directory)
+    random = np.random.default_rng(config.seed)
+    some = random.permutation(len(texts))[:_MEASURED].tolist()
+    pooled = _pooled(config, load_assets(config, directory), [texts[n] for n in some])
+    scales = {
+        "pooled_mean": pooled.mean(axis=0),
+        "pooled_scale": 1 / np.maximum(pooled.std(axis=0), _LEAST),
+    }
+    file = directory / PRETRAINED_FILE
+    write_arrays({**read_arrays(file), **scales}, file)
+
+
+def _pooled(
+    config: SentimentConfig, assets: Assets, texts: Sequence[str]
+) -> np.ndarray:
+    """The features of texts, [texts, features], with the dropout of training."""
+    model = build(config, assets)
+    rows = [[*ids[:_PIECES], EOS] for ids in assets.tokenizer.encode(texts)]
+    rows.sort(key=len)
+    found = []
+    for start in range(0, len(rows), _ROWS):
+        ids, lengths = padded(rows[start : start + _ROWS])
+        found.append(model.pool(model.embed(ids, training=True), lengths, True).numpy())
+    return np.concatenate(found)
 
 
 def copy_pretrained(section: ModelSection, directory: Path) -> None:

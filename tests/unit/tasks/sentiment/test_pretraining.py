@@ -17,6 +17,7 @@ from nlp_speech.errors import UserError
 from nlp_speech.pretrained import read_pretrained
 from nlp_speech.tasks import sentiment
 from nlp_speech.tasks.sentiment import training
+from nlp_speech.tasks.sentiment.corpus import read_corpus
 from nlp_speech.weights import save_weights, weights_by_path
 
 TEXTS = [
@@ -81,6 +82,31 @@ def test_it_begins_with_the_language_models_weights(
     np.testing.assert_allclose(
         classifier.forward(x, lengths)[0], language.forward(x, lengths)[0], rtol=1e-6
     )
+
+
+def test_pooled_features_are_standardized(
+    tmp_path: Path, make_config: Callable[..., Any]
+) -> None:
+    language_run(tmp_path / "run")
+    still = {"word_dropout": 0, "embedding_dropout": 0, "weight_dropout": 0}
+    config = classifier_config(make_config, tmp_path / "run", **still)
+    training.prepare(config, tmp_path / "assets")
+    assets = sentiment.load_assets(config, tmp_path / "assets")
+    classifier = training.build(config, assets)
+    corpus = read_corpus(config)
+    rows = assets.tokenizer.encode([e.text for e in corpus.train])
+    arrays = [(np.array([[*row, 3]]), np.array([len(row) + 1])) for row in rows]
+    pooled = [
+        np.asarray(classifier.pool(classifier.embed(ids), lengths))[0]
+        for ids, lengths in arrays
+    ]
+    scaled = (pooled - classifier.pooled_mean.numpy()) * classifier.pooled_scale.numpy()
+    # The attention begins at random, anew in each model: it is a third.
+    given = np.array(scaled)[:, scaled.shape[1] // 3 :]
+    np.testing.assert_allclose(given.mean(axis=0), 0, atol=1e-3)
+    spread = given.std(axis=0)
+    assert spread.max() < 1.001
+    assert np.median(spread) == pytest.approx(1, abs=1e-3)
 
 
 def test_a_bundle_does_not_hold_what_it_began_with(
