@@ -73,10 +73,7 @@ class Classifier(keras.Model):
             if hidden_units
             else None
         )
-        # Zeros: at first nothing is known, whatever the features' size.
-        self.softmax = keras.layers.Dense(
-            classes, kernel_initializer="zeros", dtype="float32", name="softmax"
-        )
+        self.softmax = keras.layers.Dense(classes, dtype="float32", name="softmax")
         self.dropouts = [
             keras.layers.Dropout(output_dropout, name=f"output_dropout_{n}")
             for n in range(2)

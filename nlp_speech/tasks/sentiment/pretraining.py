@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from nlp_speech.errors import UserError
+from nlp_speech.models.classifier import Classifier
 from nlp_speech.pretrained import Pretrained, read_pretrained
 from nlp_speech.tasks.sentiment import (
     PRETRAINED_FILE,
@@ -48,20 +49,21 @@ def begin_pretrained(
     copy_pretrained(config.model, directory)
     random = np.random.default_rng(config.seed)
     some = random.permutation(len(texts))[:_MEASURED].tolist()
-    pooled = _pooled(config, load_assets(config, directory), [texts[n] for n in some])
-    scales = {
+    assets = load_assets(config, directory)
+    model = build(config, assets)
+    pooled = _pooled(model, assets, [texts[n] for n in some])
+    begun = {
         "pooled_mean": pooled.mean(axis=0),
         "pooled_scale": 1 / np.maximum(pooled.std(axis=0), _LEAST),
+        # At first every class is as likely, however large the features are.
+        "softmax/kernel": np.zeros(model.softmax.kernel.shape, np.float32),
     }
     file = directory / PRETRAINED_FILE
-    write_arrays({**read_arrays(file), **scales}, file)
+    write_arrays({**read_arrays(file), **begun}, file)
 
 
-def _pooled(
-    config: SentimentConfig, assets: Assets, texts: Sequence[str]
-) -> np.ndarray:
+def _pooled(model: Classifier, assets: Assets, texts: Sequence[str]) -> np.ndarray:
     """The features of texts, [texts, features], with the dropout of training."""
-    model = build(config, assets)
     rows = [[*ids[:_PIECES], EOS] for ids in assets.tokenizer.encode(texts)]
     rows.sort(key=len)
     found = []

@@ -88,7 +88,8 @@ def test_pooled_features_are_standardized(
     tmp_path: Path, make_config: Callable[..., Any]
 ) -> None:
     language_run(tmp_path / "run")
-    still = {"word_dropout": 0, "embedding_dropout": 0, "weight_dropout": 0}
+    names = ("word_dropout", "embedding_dropout", "weight_dropout", "dropout")
+    still = dict.fromkeys(names, 0)
     config = classifier_config(make_config, tmp_path / "run", **still)
     training.prepare(config, tmp_path / "assets")
     assets = sentiment.load_assets(config, tmp_path / "assets")
