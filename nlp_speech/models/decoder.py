@@ -153,7 +153,8 @@ class Decoder(keras.layers.Layer):
         parts = tf.split(self.start(mean), 2 * len(self.lstms), axis=-1)
         state = [tf.tanh(p) if n % 2 == 0 else p for n, p in enumerate(parts)]
         if self.input_feeding:
-            state.append(tf.zeros_like(mean[:, :1]) * tf.ones([1, self.output_units]))
+            row = tf.ones([1, self.output_units], mean.dtype)
+            state.append(tf.zeros_like(mean[:, :1]) * row)
         if self.coverage:
             state.append(tf.zeros_like(mask))
         return tuple(state)

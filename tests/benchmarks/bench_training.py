@@ -115,6 +115,8 @@ def model_row(fed: bool, peer: Peer, rounds: int) -> Row:
         "torch": torch_run(peer, size, fed),
         "ours": ours(stock=False),
         "ours + XLA": ours(stock=False, xla=True),
+        "ours, bfloat16": ours(stock=False, dtype="mixed_bfloat16"),
+        "ours, bf16 + XLA": ours(stock=False, xla=True, dtype="mixed_bfloat16"),
     }
     name = f"translation update, {size.units} x {size.layers}"
     name += ", input feeding" * fed
@@ -125,11 +127,17 @@ def joey_row(peer: Peer, rounds: int) -> Row:
     """The model that Joey NMT has too: one layer, attention, input feeding."""
     size = replace(JOEY, embedding=JOEY.units)
     keys = ("vocabulary", "rows", "steps", "units")
+
+    def ours(**how: Any) -> Run:
+        return timed(make_run(size, True, **how)[0])
+
     runs = {
-        "keras": timed(make_run(size, True, stock=True)[0]),
+        "keras": ours(stock=True),
         "Joey NMT": peer.run("joey", **{key: getattr(size, key) for key in keys}),
-        "ours": timed(make_run(size, True, stock=False)[0]),
-        "ours + XLA": timed(make_run(size, True, stock=False, xla=True)[0]),
+        "ours": ours(stock=False),
+        "ours + XLA": ours(stock=False, xla=True),
+        "ours, bfloat16": ours(stock=False, dtype="mixed_bfloat16"),
+        "ours, bf16 + XLA": ours(stock=False, xla=True, dtype="mixed_bfloat16"),
     }
     name = f"translation update, {size.units} x 1, input feeding, Joey NMT's model"
     return speeds(name, runs, rounds, size.tokens, "target tokens/s")

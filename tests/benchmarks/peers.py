@@ -18,7 +18,15 @@ FOLDER = Path(os.environ.get("NLP_SPEECH_PEERS", HERE.parents[1] / ".peers"))
 # memory does not: its own files come without dependencies, the needed ones by name.
 PACKAGES = [
     *("torch==2.13.0", "numpy", "pyyaml", "sentencepiece", "sacremoses", "subword-nmt"),
-    *("importlib_metadata", "tensorboard", "matplotlib", "pandas", "packaging", "six"),
+    *(
+        "importlib_metadata",
+        "sacrebleu",
+        "tensorboard",
+        "matplotlib",
+        "pandas",
+        "packaging",
+        "six",
+    ),
 ]
 BARE = ["joeynmt==2.3.0"]
 

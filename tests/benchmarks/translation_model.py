@@ -74,6 +74,17 @@ def stock_layers() -> Iterator[None]:
         yield
 
 
+@contextmanager
+def precision(name: str) -> Iterator[None]:
+    """Whatever is built inside computes in this precision; weights stay float32."""
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(name)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
 def make_model(size: Size, fed: bool) -> Seq2Seq:
     """The model of the translation task, built."""
     encoder = Encoder(
@@ -133,9 +144,12 @@ def make_update(
     return update
 
 
-def make_run(size: Size, fed: bool, stock: bool, xla: bool = False) -> Any:
+def make_run(
+    size: Size, fed: bool, stock: bool, xla: bool = False, dtype: str = "float32"
+) -> Any:
     """A function that does one update, and the Keras objects behind it."""
-    model, optimizer = make_model(size, fed), keras.optimizers.Adam(1e-4)
+    with precision(dtype):
+        model, optimizer = make_model(size, fed), keras.optimizers.Adam(1e-4)
     update, batch = make_update(model, optimizer, size, xla), make_batch(size, 0)
 
     def run() -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -64,6 +65,28 @@ def test_steps_equal_teacher_forcing(changes: dict[str, Any]) -> None:
         step, _, state = model.step(data["target_inputs"][:, t], state, memory)
         expected = tf.nn.log_softmax(logits[:, t])
         np.testing.assert_allclose(step, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("changes", VARIANTS)
+def test_half_precision_is_near_single(changes: dict[str, Any]) -> None:
+    single, data = make(**changes), batch()
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        half = make(**changes)
+    finally:
+        keras.config.set_dtype_policy(before)
+    half.set_weights(single.get_weights())
+    with tf.GradientTape() as tape:
+        logits = half(data)
+        loss, _ = smoothed_cross_entropy(
+            logits, data["target_inputs"], np.array([5, 4, 1]), 0.1
+        )
+    assert logits.dtype == tf.bfloat16
+    np.testing.assert_allclose(tf.cast(logits, tf.float32), single(data), atol=0.15)
+    weights: Any = half.trainable_variables
+    for gradient in tape.gradient(loss, [w.value for w in weights]):
+        assert np.isfinite(tf.convert_to_tensor(gradient)).all()
 
 
 @pytest.mark.parametrize("changes", VARIANTS)
