@@ -24,7 +24,9 @@ from nlp_speech.console import (
     load_tensorflow,
     print_errors,
     print_explanations,
+    print_growing,
     print_result,
+    print_scores,
     say,
     skipping,
     with_skip_bad,
@@ -250,13 +252,7 @@ def evaluate(
         on_bad=skipped if skip_bad else None,
     )
     skipped.finish()
-    for name, value in report["metrics"].items():
-        typer.echo(f"{name:16s} {value:7.2f}  {report['signatures'].get(name, '')}")
-    rate = report["examples"] / max(report["seconds"], 1e-9)
-    typer.echo(
-        f"{report['examples']} examples in {report['seconds']:.1f} s "
-        f"({rate:.1f}/s) on {report['runtime']}"
-    )
+    print_scores(report)
     print_errors(report)
     if record:
         from nlp_speech.export import record_scores
@@ -293,10 +289,16 @@ def predict(
         Path | None,
         typer.Option(help="draw one sound and what was heard in it to this PNG"),
     ] = None,
+    progressive: Annotated[
+        bool, typer.Option("--progressive", help="show each answer while it is written")
+    ] = False,
     skip_bad: SkipBad = False,
 ) -> None:
     """Answer the given texts, or standard input line by line."""
     model = load_model(bundle, runtime, variant, threads)
+    if progressive:
+        print_growing(model, inputs or lines_of_stdin())
+        return
     if explain is not None:
         print_explanations(model, inputs or list(lines_of_stdin()), explain, batch_size)
         return

@@ -6,7 +6,7 @@ import json
 import os
 import sys
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -186,6 +186,25 @@ def print_result(text: str, result: Any, as_json: bool, n_best: int) -> None:
         typer.echo(result.as_text())
 
 
+def print_growing(model: Model, inputs: Iterable[str]) -> None:
+    """Prints each answer while it is written (`predict --progressive`).
+
+    What is not a terminal gets the whole answer only.
+    """
+    from rich.console import Console
+    from rich.live import Live
+    from rich.text import Text
+
+    from nlp_speech.runtime.progressive import growing_answers
+
+    console = Console(highlight=False, soft_wrap=True)
+    for given in inputs:
+        with Live(console=console, transient=True) as live:
+            for result in growing_answers(model, given):
+                live.update(Text(result.as_text()), refresh=True)
+        print_result(given, result, as_json=False, n_best=1)
+
+
 def print_segment(segment: Any, as_json: bool) -> None:
     """Prints a part of a stream as soon as it is known."""
     text = json.dumps(segment.as_dict(), ensure_ascii=False) if as_json else None
@@ -237,6 +256,17 @@ def print_explanations(
         console.print(page.answer, terminal_text(page), sep="\t", markup=False)
         pages.append(page)
     write_text(path, html_page(model.bundle.name, pages))
+
+
+def print_scores(report: dict[str, Any]) -> None:
+    """Prints each score with how it was made, and how fast the answers came."""
+    for name, value in report["metrics"].items():
+        typer.echo(f"{name:16s} {value:7.2f}  {report['signatures'].get(name, '')}")
+    rate = report["examples"] / max(report["seconds"], 1e-9)
+    typer.echo(
+        f"{report['examples']} examples in {report['seconds']:.1f} s "
+        f"({rate:.1f}/s) on {report['runtime']}"
+    )
 
 
 def print_errors(report: dict[str, Any]) -> None:

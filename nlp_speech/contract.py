@@ -128,7 +128,9 @@ class Task(Protocol):
     one, takes strings on a device that has the operators of tensorflow-text. `METRIC`
     is the metric of `score` that chooses checkpoints.
 
-    A task may also have ``confusion(results, references)``, which counts what was taken
+    A task may also have ``PARTIAL_ENDPOINT``, which takes what the device endpoint
+    takes and how many pieces to write at most (`predict --progressive`);
+    ``confusion(results, references)``, which counts what was taken
     for what (`evaluate --plot`); ``errors(inputs, results, references, count)``, which
     counts errors by kind and names so many of the worst examples, as
     `word_errors.error_report` does (`evaluate`); ``explain(answer, text)``, which says

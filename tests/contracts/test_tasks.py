@@ -28,11 +28,13 @@ from nlp_speech.contract import (
     same_answer,
     task_names,
 )
+from nlp_speech.errors import UserError
 from nlp_speech.export import export_bundle
 from nlp_speech.export.tflite import operators
 from nlp_speech.runtime import answer, load
 from nlp_speech.runtime.keras import KerasPredictor
 from nlp_speech.runtime.litert import LiteRTPredictor
+from nlp_speech.runtime.progressive import growing_answers
 from nlp_speech.starter import sample_config, write_sample
 from nlp_speech.training import train
 from nlp_speech.weights import load_weights, read_arrays, save_weights
@@ -285,6 +287,25 @@ def test_save_equals_reload(exported: Exported, tmp_path: Path) -> None:
     assert_same(exported.run(exported.keras(again), exported.inputs), expected)
     restored = KerasPredictor.from_bundle(exported.bundle)
     assert_same(exported.run(restored, exported.inputs), expected)
+
+
+@pytest.mark.parametrize("runtime", ["saved_model", "tflite"])
+def test_an_answer_that_grows_ends_as_the_whole_one(
+    exported: Exported, runtime: str
+) -> None:
+    model = load(exported.bundle, runtime, "float")
+    if getattr(exported.task, "PARTIAL_ENDPOINT", None) is None:
+        with pytest.raises(UserError, match="come at once"):
+            list(growing_answers(model, exported.inputs[0]))
+        return
+    steps = []
+    for given in exported.inputs[:4]:
+        *parts, whole = growing_answers(model, given, 1)
+        assert whole == model([given])[0]
+        sizes = [len(part.as_text()) for part in parts]
+        assert sizes == sorted(sizes) or len(set(sizes)) > 2
+        steps.append(len(parts))
+    assert max(steps) > 3
 
 
 def test_a_task_trains_in_half_precision(exported: Exported, tmp_path: Path) -> None:

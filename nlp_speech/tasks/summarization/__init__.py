@@ -22,6 +22,7 @@ NAME = "summarization"
 Config = SummarizationConfig
 SERVER_ENDPOINT = "summarize"
 DEVICE_ENDPOINT = "summarize_ids"
+PARTIAL_ENDPOINT = "summarize_part"
 # TFLite has no operator that tells what the pieces outside the vocabulary look like.
 TEXT_ENDPOINT = None
 METRIC = "rouge1"

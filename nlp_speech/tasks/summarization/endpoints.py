@@ -9,7 +9,12 @@ import tensorflow as tf
 from nlp_speech.contract import Endpoint
 from nlp_speech.decoding.beam_search import Hypotheses, beam_search
 from nlp_speech.models.pointer import Pointer
-from nlp_speech.tasks.summarization import DEVICE_ENDPOINT, SERVER_ENDPOINT, Assets
+from nlp_speech.tasks.summarization import (
+    DEVICE_ENDPOINT,
+    PARTIAL_ENDPOINT,
+    SERVER_ENDPOINT,
+    Assets,
+)
 from nlp_speech.tasks.summarization.config import SummarizationConfig
 from nlp_speech.text.copying import CopyingDecoder
 from nlp_speech.text.graph import GraphTokenizer
@@ -37,13 +42,16 @@ class Summarizer(tf.Module):
         self.encoder = GraphTokenizer(assets.tokenizer)
         self.decoder = CopyingDecoder(assets.tokenizer)
 
-    def search(self, ids: Tensor, lengths: Tensor) -> Hypotheses:
+    def search(
+        self, ids: Tensor, lengths: Tensor, most: Tensor | None = None
+    ) -> Hypotheses:
         """Summarizes ids.
 
         Args:
             ids: pieces and end of text, [batch, source time], padded with 0.
             lengths: real pieces of each row with its end of text, [batch]; 1 is an
                 empty text, whose summary is empty.
+            most: pieces of each summary, [batch], if it is to stop early.
 
         Returns:
             The best summaries of each row. An id of the vocabulary's size or more is
@@ -54,6 +62,8 @@ class Summarizer(tf.Module):
         pieces = tf.cast(lengths - 1, tf.float32)
         limit = tf.cast(pieces * options.max_length_ratio, tf.int32)
         limit = tf.minimum(limit + options.max_length_offset, options.max_length)
+        if most is not None:
+            limit = tf.minimum(limit, most)
         found = beam_search(
             lambda last, state: self.model.step_over(last, state, memory, ids),
             self.model.initial_state(memory),
@@ -104,6 +114,17 @@ class Summarizer(tf.Module):
         found = self.search(ids, lengths)
         return {"ids": found.ids, "lengths": found.lengths, "score": found.scores}
 
+    def summarize_part(
+        self, ids: Tensor, lengths: Tensor, most: Tensor
+    ) -> dict[str, Tensor]:
+        """Writes the beginning of a summary, to be shown while the rest is written.
+
+        As `summarize_ids`, but the search stops at `most` [batch] pieces: what comes
+        out are the best beginnings, which may change as they grow.
+        """
+        found = self.search(ids, lengths, most)
+        return {"ids": found.ids, "lengths": found.lengths, "score": found.scores}
+
 
 def endpoints(
     config: SummarizationConfig, assets: Assets, model: Pointer
@@ -117,6 +138,9 @@ def endpoints(
         DEVICE_ENDPOINT: Endpoint(
             summarizer.summarize_ids, _ids(None), device_signature=_ids(1)
         ),
+        PARTIAL_ENDPOINT: Endpoint(
+            summarizer.summarize_part, _part(None), device_signature=_part(1)
+        ),
     }
 
 
@@ -125,3 +149,7 @@ def _ids(batch_size: int | None) -> dict[str, tf.TensorSpec]:
         "ids": tf.TensorSpec([batch_size, None], tf.int32),
         "lengths": tf.TensorSpec([batch_size], tf.int32),
     }
+
+
+def _part(batch_size: int | None) -> dict[str, tf.TensorSpec]:
+    return {**_ids(batch_size), "most": tf.TensorSpec([batch_size], tf.int32)}
