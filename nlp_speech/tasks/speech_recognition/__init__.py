@@ -52,11 +52,11 @@ from nlp_speech.tasks.speech_recognition.language import load_fusion, search_of
 from nlp_speech.tasks.speech_recognition.long_sounds import joined as joined
 from nlp_speech.tasks.speech_recognition.long_sounds import pieces as pieces
 from nlp_speech.tasks.speech_recognition.results import (
-    Hypothesis,
     Transcript,
     Word,
     words_of_labels,
 )
+from nlp_speech.text.hypotheses import Hypothesis, found_texts
 from nlp_speech.text.labels import Characters, Labels, Pieces, clean, text_of
 from nlp_speech.text.tokenizer import Tokenizer
 
@@ -76,8 +76,6 @@ LABELS_FILE = "labels.json"
 TOKENIZER_FILE = "tokenizer.model"
 STATISTICS_FILE = "features.npz"
 
-# The search fills the slots for which it found nothing with a score far below this.
-_NO_HYPOTHESIS = -1e8
 _TIMES = ("starts", "ends", "confidence")
 
 
@@ -283,12 +281,8 @@ def _from_graph(
 ) -> tuple[tuple[Hypothesis, ...], tuple[Word, ...]]:
     """What the search in the graph found."""
     symbols, scores = assets.labels.symbols, outputs["score"][n]
-    rows = zip(outputs["ids"][n], outputs["lengths"][n], scores, strict=True)
-    n_best = tuple(
-        Hypothesis(text_of(ids[:length], symbols), float(value))
-        for ids, length, value in rows
-        if value > _NO_HYPOTHESIS
-    )
+    rows = zip(outputs["ids"][n], outputs["lengths"][n], strict=True)
+    n_best = found_texts([text_of(ids[:k], symbols) for ids, k in rows], scores)
     length = int(outputs["lengths"][n, 0])
     parts = (outputs["ids"][n, 0], *(outputs[k][n] for k in _TIMES))
     ids, starts, ends, confidence = (part[:length] for part in parts)

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from nlp_speech.audio.decode import sample_blocks, sound_info
 from nlp_speech.audio.inputs import GENERATED, PART, part_of, split_part
 from nlp_speech.audio.pauses import cut_at_pauses
-from nlp_speech.tasks.speech_recognition.results import Hypothesis, Transcript, Word
+from nlp_speech.tasks.speech_recognition.results import Transcript, Word
+from nlp_speech.text.hypotheses import Hypothesis
 
 if TYPE_CHECKING:
     from nlp_speech.tasks.speech_recognition import Assets

@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from nlp_speech.text.hypotheses import Hypothesis
+
 
 @dataclass(frozen=True)
 class Word:
@@ -37,19 +39,6 @@ class Word:
     def later(self, seconds: float) -> Word:
         """The word in a recording that begins so much earlier."""
         return replace(self, start=self.start + seconds, end=self.end + seconds)
-
-
-@dataclass(frozen=True)
-class Hypothesis:
-    """One of several transcripts of a sound.
-
-    Attributes:
-        text: the transcript.
-        score: the log-probability that the search gave it; higher is better.
-    """
-
-    text: str
-    score: float
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ import numpy as np
 from nlp_speech.tasks.summarization.config import SummarizationConfig
 from nlp_speech.tasks.summarization.corpus import read_split
 from nlp_speech.text.flat import padded
+from nlp_speech.text.hypotheses import Hypothesis, found_texts
 from nlp_speech.text.normalization import normalize
 from nlp_speech.text.tokenizer import EOS, Tokenizer
 
@@ -29,9 +30,6 @@ METRIC = "rouge1"
 
 TOKENIZER_FILE = "tokenizer.model"
 
-# The search fills the slots for which it found nothing with a score far below this.
-_NO_HYPOTHESIS = -1e8
-
 
 @dataclass(frozen=True)
 class Assets:
@@ -44,19 +42,6 @@ class Assets:
 
     tokenizer: Tokenizer
     max_source_length: int
-
-
-@dataclass(frozen=True)
-class Hypothesis:
-    """One of several summaries of a document.
-
-    Attributes:
-        text: the summary.
-        score: what the search ranked it by; higher is better.
-    """
-
-    text: str
-    score: float
 
 
 @dataclass(frozen=True)
@@ -191,8 +176,7 @@ def samples(config: SummarizationConfig) -> list[str]:
 def _summary(
     texts: Sequence[str], scores: np.ndarray, document: str, read: int, assets: Assets
 ) -> Summary:
-    pairs = zip(texts, scores, strict=True)
-    n_best = tuple(Hypothesis(t, float(s)) for t, s in pairs if s > _NO_HYPOTHESIS)
+    n_best = found_texts(texts, scores)
     return Summary(
         text=n_best[0].text,
         score=n_best[0].score,

@@ -14,6 +14,7 @@ from nlp_speech.data.paths import resolve
 from nlp_speech.errors import UserError
 from nlp_speech.tasks.translation.config import SplitSection, TranslationConfig
 from nlp_speech.text.flat import padded
+from nlp_speech.text.hypotheses import Hypothesis, found_texts
 from nlp_speech.text.normalization import normalize
 from nlp_speech.text.tokenizer import EOS, Tokenizer
 
@@ -26,9 +27,6 @@ SERVER_ENDPOINT = "translate"
 DEVICE_ENDPOINT = "translate_ids"
 TEXT_ENDPOINT = "translate_text"
 METRIC = "bleu"
-
-# The search fills the slots for which it found nothing with a score far below this.
-_NO_HYPOTHESIS = -1e8
 
 
 @dataclass(frozen=True)
@@ -44,19 +42,6 @@ class Assets:
     source: Tokenizer
     target: Tokenizer
     max_source_length: int
-
-
-@dataclass(frozen=True)
-class Hypothesis:
-    """One of several translations of a text.
-
-    Attributes:
-        text: the translation.
-        score: what the search ranked it by; higher is better.
-    """
-
-    text: str
-    score: float
 
 
 @dataclass(frozen=True)
@@ -217,8 +202,7 @@ def _given(files: Sequence[Path], config: TranslationConfig) -> SplitSection:
 def _translation(
     texts: Sequence[str], scores: np.ndarray, length: int, assets: Assets, **more: Any
 ) -> Translation:
-    pairs = zip(texts, scores, strict=True)
-    n_best = tuple(Hypothesis(t, float(s)) for t, s in pairs if s > _NO_HYPOTHESIS)
+    n_best = found_texts(texts, scores)
     return Translation(
         text=n_best[0].text,
         score=n_best[0].score,
