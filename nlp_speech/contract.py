@@ -126,7 +126,8 @@ class Task(Protocol):
     `SERVER_ENDPOINT` takes what a user has (strings, samples); `DEVICE_ENDPOINT` takes
     what the host side of a device prepares (ids, samples); `TEXT_ENDPOINT`, if there is
     one, takes strings on a device that has the operators of tensorflow-text. `METRIC`
-    is the metric of `score` that chooses checkpoints.
+    is the metric of `score` that chooses checkpoints, `COUNTED` what the loss is a mean
+    of: ``tokens``, ``labels``, ``examples``.
 
     A task may also have ``PARTIAL_ENDPOINT``, which takes what the device endpoint
     takes and how many pieces to write at most (`predict --progressive`);
@@ -146,6 +147,7 @@ class Task(Protocol):
     DEVICE_ENDPOINT: str
     TEXT_ENDPOINT: str | None
     METRIC: str
+    COUNTED: str
 
     def load_assets(self, config: Any, directory: Path) -> Any:
         """Opens what `TrainingTask.prepare` learned: vocabulary, statistics."""

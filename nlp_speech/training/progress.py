@@ -24,14 +24,21 @@ class Reporter:
         directory: the run's directory.
         section: the `training` section, for the time left.
         metric: name of the score that is watched.
+        counted: what the loss is a mean of, such as tokens.
         chief: False on all but one of several machines, which stay silent.
     """
 
     def __init__(
-        self, directory: Path, section: TrainingSection, metric: str, chief: bool = True
+        self,
+        directory: Path,
+        section: TrainingSection,
+        metric: str,
+        counted: str,
+        chief: bool = True,
     ) -> None:
         self.section = section
         self.metric = metric
+        self.counted = counted
         self.console = Console(stderr=True, quiet=not chief)
         log = directory / "log.jsonl" if chief else Path(os.devnull)
         self._log = log.open("a", encoding="utf-8")
@@ -72,7 +79,7 @@ class Reporter:
         self.console.print(message, highlight=False, markup=False, soft_wrap=True)
 
     def step(self, progress: Progress, loss: float) -> None:
-        """Shows an update: its loss in nats a token."""
+        """Shows an update: the loss is the mean of what is counted, in nats."""
         start, tokens = self._since
         now = time.monotonic()
         if now - start > 1.0:
@@ -81,12 +88,12 @@ class Reporter:
         score = "" if self._score is None else f" · {self.metric} {self._score:.2f}"
         status = (
             f"{progress.update}/{self.section.updates} · loss {loss:.3f} · "
-            f"{self._rate:,.0f} tokens/s{score} · {self._left(progress)} left"
+            f"{self._rate:,.0f} {self.counted}/s{score} · {self._left(progress)} left"
         )
         self._bar.update(self._task, completed=progress.update, status=status)
 
     def restart_clock(self, progress: Progress) -> None:
-        """Begins a new measurement of tokens/s, after a pause for evaluation."""
+        """Begins a new measurement of speed, after a pause for evaluation."""
         self._since = (time.monotonic(), progress.tokens)
 
     def evaluation(self, progress: Progress, values: dict[str, float]) -> None:

@@ -106,7 +106,8 @@ def _train(
     keras.utils.set_random_seed(config.seed)
     assets = task.load_assets(config, directory / "assets")
     checkpoints = Checkpoints(directory / "checkpoints", fingerprint(config))
-    with Reporter(directory, config.training, task.METRIC, devices.chief) as reporter:
+    watched = (task.METRIC, task.COUNTED, devices.chief)
+    with Reporter(directory, config.training, *watched) as reporter:
         run = _Run(task, training_task, config, assets, checkpoints, reporter, devices)
         run.restore()
         with _stop_signals(run.stop):
@@ -132,7 +133,7 @@ class _Run:
         reporter: Reporter,
         devices: Devices,
     ) -> None:
-        self.metric, self.config = task.METRIC, config
+        self.metric, self.counted, self.config = task.METRIC, task.COUNTED, config
         self.checkpoints, self.reporter, self.devices = checkpoints, reporter, devices
         self.section: TrainingSection = config.training
         self.data: TrainingData = training_task.training_data(config, assets, "train")
@@ -276,9 +277,10 @@ class _Run:
     def _evaluate(self) -> None:
         progress = self.progress
         arrays = {p: v.numpy() for p, v in variables_by_path(self.variables).items()}
+        speed = progress.tokens / max(progress.seconds, 1e-9)
         values = {
             **self.evaluator.evaluate(served(arrays, self.weights)),
-            "tokens_per_second": progress.tokens / max(progress.seconds, 1e-9),
+            f"{self.counted}_per_second": speed,
         }
         score = values[self.metric]
         best, better = progress.best, self.evaluator.is_better

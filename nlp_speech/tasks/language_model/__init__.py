@@ -26,6 +26,7 @@ DEVICE_ENDPOINT = "score_ids"
 STEP_ENDPOINT = "step"
 TEXT_ENDPOINT = None
 METRIC = "perplexity"
+COUNTED = "tokens"
 
 TOKENIZER_FILE = "tokenizer.model"
 

@@ -29,6 +29,7 @@ SERVER_ENDPOINT = "classify"
 DEVICE_ENDPOINT = "classify_ids"
 TEXT_ENDPOINT = "classify_text"
 METRIC = "accuracy"
+COUNTED = "examples"
 
 TOKENIZER_FILE = "tokenizer.model"
 LABELS_FILE = "labels.json"

@@ -71,6 +71,7 @@ STREAM_ENDPOINT = "recognize_stream"
 WAV_ENDPOINT = "recognize_wav"
 TEXT_ENDPOINT = None
 METRIC = "wer"
+COUNTED = "labels"
 
 LABELS_FILE = "labels.json"
 TOKENIZER_FILE = "tokenizer.model"

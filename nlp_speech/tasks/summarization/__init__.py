@@ -27,6 +27,7 @@ PARTIAL_ENDPOINT = "summarize_part"
 # TFLite has no operator that tells what the pieces outside the vocabulary look like.
 TEXT_ENDPOINT = None
 METRIC = "rouge1"
+COUNTED = "tokens"
 
 TOKENIZER_FILE = "tokenizer.model"
 

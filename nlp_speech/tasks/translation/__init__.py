@@ -27,6 +27,7 @@ SERVER_ENDPOINT = "translate"
 DEVICE_ENDPOINT = "translate_ids"
 TEXT_ENDPOINT = "translate_text"
 METRIC = "bleu"
+COUNTED = "tokens"
 
 
 @dataclass(frozen=True)

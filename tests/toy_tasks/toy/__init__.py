@@ -16,6 +16,7 @@ SERVER_ENDPOINT = "change"
 DEVICE_ENDPOINT = "change_ids"
 TEXT_ENDPOINT = None
 METRIC = "accuracy"
+COUNTED = "examples"
 
 
 class ToyDataSection(Section):
