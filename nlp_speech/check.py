@@ -58,7 +58,7 @@ def look_at(config: Any, quick: bool = False) -> Report:
             decoding all sound.
 
     Raises:
-        UserError: the data cannot be read at all.
+        UserError: there is no such task, or the data cannot be read at all.
     """
     check = load_check(config.task)
     findings = sorted(check.findings(config, quick), key=lambda f: not f.is_error)

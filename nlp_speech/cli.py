@@ -296,9 +296,6 @@ def predict(
 ) -> None:
     """Answer the given texts, or standard input line by line."""
     model = load_model(bundle, runtime, variant, threads)
-    if progressive:
-        print_growing(model, inputs or lines_of_stdin())
-        return
     if explain is not None:
         print_explanations(model, inputs or list(lines_of_stdin()), explain, batch_size)
         return
@@ -309,6 +306,9 @@ def predict(
         draw_sound_of(model, inputs or [], plot)
         return
     lines = iter(inputs) if inputs else lines_of_stdin()
+    if progressive:
+        print_growing(model, lines, as_json, n_best)
+        return
     # A person who types wants each answer at once.
     size = 1 if not inputs and sys.stdin.isatty() else batch_size
     skipped = Skipped()

@@ -186,23 +186,31 @@ def print_result(text: str, result: Any, as_json: bool, n_best: int) -> None:
         typer.echo(result.as_text())
 
 
-def print_growing(model: Model, inputs: Iterable[str]) -> None:
+def print_growing(
+    model: Model, inputs: Iterable[str], as_json: bool, n_best: int
+) -> None:
     """Prints each answer while it is written (`predict --progressive`).
 
     What is not a terminal gets the whole answer only.
+
+    Raises:
+        UserError: the task's answers come at once.
     """
     from rich.console import Console
     from rich.live import Live
     from rich.text import Text
 
-    from nlp_speech.runtime.progressive import growing_answers
+    from nlp_speech.runtime.progressive import growing_answers, partial_endpoint
 
-    console = Console(highlight=False, soft_wrap=True)
+    partial_endpoint(model)
+    console = Console(highlight=False)
     for given in inputs:
-        with Live(console=console, transient=True) as live:
-            for result in growing_answers(model, given):
-                live.update(Text(result.as_text()), refresh=True)
-        print_result(given, result, as_json=False, n_best=1)
+        if console.is_terminal:
+            with Live(console=console, transient=True) as live:
+                for result in growing_answers(model, given):
+                    live.update(Text(result.as_text()), refresh=True)
+        [result] = model([given])
+        print_result(given, result, as_json, n_best)
 
 
 def print_segment(segment: Any, as_json: bool) -> None:

@@ -123,11 +123,14 @@ def same_answer(one: Any, other: Any) -> bool:
 class Task(Protocol):
     """The light side of a task: ``nlp_speech.tasks.<name>``, no TensorFlow.
 
+    Beside it are the modules ``config``, ``check`` (a `DataCheck`) and ``training`` (a
+    `TrainingTask`).
+
     `SERVER_ENDPOINT` takes what a user has (strings, samples); `DEVICE_ENDPOINT` takes
     what the host side of a device prepares (ids, samples); `TEXT_ENDPOINT`, if there is
     one, takes strings on a device that has the operators of tensorflow-text. `METRIC`
     is the metric of `score` that chooses checkpoints, `COUNTED` what the loss is a mean
-    of: ``tokens``, ``labels``, ``examples``.
+    over: ``tokens``, ``labels``, ``examples``.
 
     A task may also have ``PARTIAL_ENDPOINT``, which takes what the device endpoint
     takes and how many pieces to write at most (`predict --progressive`);

@@ -111,7 +111,7 @@ def exact_match(answers: Sequence[str], references: Sequence[str]) -> Score:
     Raises:
         UserError: there is nothing to score, or not as many references as answers.
     """
-    check(answers, references)
+    check_pairs(answers, references)
     right = sum(a == r for a, r in zip(answers, references, strict=True))
     return Score("exact_match", 100 * right / len(answers), "case:mixed|strip:no")
 
@@ -153,7 +153,7 @@ def accuracy(answers: Sequence[str], references: Sequence[str]) -> Score:
     Raises:
         UserError: there is nothing to score, or not as many references as answers.
     """
-    check(answers, references)
+    check_pairs(answers, references)
     right = sum(a == r for a, r in zip(answers, references, strict=True))
     return Score("accuracy", 100 * right / len(answers), "exact label")
 
@@ -171,7 +171,7 @@ def macro_f1(answers: Sequence[str], references: Sequence[str]) -> Score:
     import sklearn
     from sklearn.metrics import f1_score
 
-    check(answers, references)
+    check_pairs(answers, references)
     # Every class that occurs in either has a denominator above 0.
     value = f1_score(list(references), list(answers), average="macro")
     return Score(
@@ -196,7 +196,7 @@ def calibration_error(
     """
     import numpy as np
 
-    check(confidences, right)
+    check_pairs(confidences, right)
     places = np.ceil(np.asarray(confidences, np.float64) * bins).astype(int)
     places = np.clip(places - 1, 0, bins - 1)
     surplus = np.asarray(confidences, np.float64) - np.asarray(right, np.float64)
@@ -220,7 +220,7 @@ def rouge(
     """
     from rouge_score.rouge_scorer import RougeScorer
 
-    check(answers, references)
+    check_pairs(answers, references)
     names = ("rouge1", "rouge2", "rougeL")
     scorer = RougeScorer(list(names), use_stemmer=True)
     rows = [
@@ -249,7 +249,7 @@ def novelty(answers: Sequence[str], documents: Sequence[str]) -> tuple[Score, ..
     Raises:
         UserError: there is nothing to score, or not as many of the one as of the other.
     """
-    check(answers, documents)
+    check_pairs(answers, documents)
     words = copied = bigrams = novel = 0
     for answer, document in zip(answers, documents, strict=True):
         said, read = (re.findall(r"\w+", t.casefold()) for t in (answer, document))
@@ -295,7 +295,7 @@ def score(
 def _corpus(
     name: str, metric: Metric, answers: Sequence[str], references: Sequence[str]
 ) -> Score:
-    check(answers, references)
+    check_pairs(answers, references)
     result = metric.corpus_score(answers, [references])
     return Score(name, float(result.score), str(metric.get_signature()))
 
@@ -305,14 +305,14 @@ def _error_rate(
 ) -> Score:
     import jiwer
 
-    check(answers, references)
+    check_pairs(answers, references)
     rate = jiwer.wer if unit == "words" else jiwer.cer
     value = 100 * float(rate(list(references), list(answers)))
     version = importlib.metadata.version("jiwer")
     return Score(name, value, f"case:mixed|unit:{unit}|jiwer:{version}")
 
 
-def check(answers: Sequence[Any], references: Sequence[Any]) -> None:
+def check_pairs(answers: Sequence[Any], references: Sequence[Any]) -> None:
     """Refuses what cannot be scored.
 
     Args:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Annotated
 
 import typer
@@ -42,6 +41,6 @@ def continue_(
         for text in written_text(
             model.predictor, model.assets, prompt, pieces, temperature, seed
         ):
-            print(text.removeprefix(shown), end="", flush=True)
+            typer.echo(text.removeprefix(shown), nl=False)
             shown = text
-        sys.stdout.write("\n")
+        typer.echo()

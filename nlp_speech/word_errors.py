@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from nlp_speech.metrics import check
+from nlp_speech.metrics import check_pairs
 
 
 class Errors(NamedTuple):
@@ -41,7 +41,7 @@ def word_errors(answers: Sequence[str], references: Sequence[str]) -> Errors:
     """
     import jiwer
 
-    check(answers, references)
+    check_pairs(answers, references)
     found = jiwer.process_words(list(references), list(answers))
     words = found.hits + found.substitutions + found.deletions
     return Errors(found.substitutions, found.deletions, found.insertions, words)
@@ -64,7 +64,7 @@ def worst(
     Raises:
         UserError: there is nothing to score, or not as many references as answers.
     """
-    check(answers, references)
+    check_pairs(answers, references)
     pairs = zip(answers, references, strict=True)
     found = [(n, word_errors([a], [r])) for n, (a, r) in enumerate(pairs)]
     wrong = [(n, errors) for n, errors in found if errors.count]

@@ -69,13 +69,17 @@ class Classifier(keras.Model):
             embedding_dropout, name="embedding_dropout"
         )
         self.hidden = (
-            keras.layers.Dense(hidden_units, activation="relu", name="hidden")
+            keras.layers.Dense(
+                hidden_units, activation="relu", dtype="float32", name="hidden"
+            )
             if hidden_units
             else None
         )
         self.softmax = keras.layers.Dense(classes, dtype="float32", name="softmax")
         self.dropouts = [
-            keras.layers.Dropout(output_dropout, name=f"output_dropout_{n}")
+            keras.layers.Dropout(
+                output_dropout, dtype="float32", name=f"output_dropout_{n}"
+            )
             for n in range(2)
         ]
 
@@ -96,10 +100,18 @@ class Classifier(keras.Model):
         self.pooling.build((None, None, units))
         shape: tuple[Any, ...] = (None, 3 * units)
         self.pooled_mean = self.add_weight(
-            shape=shape[1:], initializer="zeros", trainable=False, name="pooled_mean"
+            shape=shape[1:],
+            initializer="zeros",
+            trainable=False,
+            autocast=False,
+            name="pooled_mean",
         )
         self.pooled_scale = self.add_weight(
-            shape=shape[1:], initializer="ones", trainable=False, name="pooled_scale"
+            shape=shape[1:],
+            initializer="ones",
+            trainable=False,
+            autocast=False,
+            name="pooled_scale",
         )
         if self.hidden is not None:
             self.hidden.build(shape)
@@ -139,7 +151,7 @@ class Classifier(keras.Model):
             kept = keras.random.dropout(
                 tf.ones([self.pieces, 1]), self.word_dropout, seed=self.word_seed
             )
-            embedded = embedded * tf.gather(kept, ids)
+            embedded = embedded * tf.cast(tf.gather(kept, ids), embedded.dtype)
         return embedded
 
     def classify(

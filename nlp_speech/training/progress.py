@@ -24,7 +24,7 @@ class Reporter:
         directory: the run's directory.
         section: the `training` section, for the time left.
         metric: name of the score that is watched.
-        counted: what the loss is a mean of, such as tokens.
+        counted: what the loss is a mean over, such as tokens.
         chief: False on all but one of several machines, which stay silent.
     """
 
@@ -79,7 +79,7 @@ class Reporter:
         self.console.print(message, highlight=False, markup=False, soft_wrap=True)
 
     def step(self, progress: Progress, loss: float) -> None:
-        """Shows an update: the loss is the mean of what is counted, in nats."""
+        """Shows an update: the loss is a mean over what is counted, in nats."""
         start, tokens = self._since
         now = time.monotonic()
         if now - start > 1.0:

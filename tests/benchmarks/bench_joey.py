@@ -16,6 +16,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -146,7 +147,7 @@ def ours(directory: Path, updates: int, *settings: str) -> float:
     output = directory / "ours"
     program = str(Path(sys.executable).with_name("nlp-speech"))
     command = [program, "train", str(CONFIG), "--output", str(output), *changes]
-    subprocess.run(["rm", "-rf", str(output)], check=True)
+    shutil.rmtree(output, ignore_errors=True)
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         raise SystemExit(f"nlp-speech train failed:\n{done.stdout}{done.stderr}")

@@ -100,10 +100,14 @@ LIGHT_FILES = (
     "data/texts.py",
     "data/text_check.py",
     "data/tfds.py",
+    "word_errors.py",
     "workers.py",
     "runtime/__init__.py",
     "runtime/litert.py",
+    "runtime/progressive.py",
+    "tasks/language_model/continuing.py",
     "text/flat.py",
+    "text/hypotheses.py",
     "text/labels.py",
     "text/tokenizer.py",
     "text/normalization.py",
@@ -246,7 +250,7 @@ def loaded(start: Path) -> Iterator[tuple[str, str]]:
     + [
         path
         for task in sorted((PACKAGE / "tasks").glob("*/__init__.py"))
-        for path in (task, task.with_name("config.py"))
+        for path in (task, task.with_name("config.py"), task.with_name("check.py"))
     ],
     ids=lambda path: str(path.relative_to(PACKAGE)),
 )

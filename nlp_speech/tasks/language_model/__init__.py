@@ -26,7 +26,7 @@ DEVICE_ENDPOINT = "score_ids"
 STEP_ENDPOINT = "step"
 TEXT_ENDPOINT = None
 METRIC = "perplexity"
-COUNTED = "tokens"
+COUNTED = "predictions"
 
 TOKENIZER_FILE = "tokenizer.model"
 

@@ -66,10 +66,23 @@ def written_text(
 
 
 def continue_text(
-    predictor: Predictor, assets: Assets, prompt: str, **options: Any
+    predictor: Predictor,
+    assets: Assets,
+    prompt: str,
+    pieces: int = 50,
+    temperature: float = 1.0,
+    seed: int = 0,
 ) -> str:
-    """The last that `written_text` yields; arguments as there."""
-    *_, text = written_text(predictor, assets, prompt, **options)
+    """Writes on where a text stops; arguments as for `written_text`.
+
+    Returns:
+        The prompt, as the vocabulary spells it, and what follows.
+
+    Raises:
+        UserError: the temperature is below 0, or the number of pieces below 1.
+    """
+    options = (pieces, temperature, seed)
+    *_, text = written_text(predictor, assets, prompt, *options)
     return text
 
 

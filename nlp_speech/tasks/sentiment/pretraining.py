@@ -54,12 +54,18 @@ def begin_pretrained(
     pooled = _pooled(model, assets, [texts[n] for n in some])
     begun = {
         "pooled_mean": pooled.mean(axis=0),
-        "pooled_scale": 1 / np.maximum(pooled.std(axis=0), _LEAST),
+        "pooled_scale": 1 / _spread(pooled),
         # At first every class is as likely, however large the features are.
         "softmax/kernel": np.zeros(model.softmax.kernel.shape, np.float32),
     }
     file = directory / PRETRAINED_FILE
     write_arrays({**read_arrays(file), **begun}, file)
+
+
+def _spread(pooled: np.ndarray) -> np.ndarray:
+    """The standard deviation of each feature; 1 where there is hardly any."""
+    found = pooled.std(axis=0)
+    return np.where(found > _LEAST, found, 1.0)
 
 
 def _pooled(model: Classifier, assets: Assets, texts: Sequence[str]) -> np.ndarray:

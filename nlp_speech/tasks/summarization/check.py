@@ -31,7 +31,7 @@ def findings(config: SummarizationConfig, quick: bool = False) -> Iterator[Findi
         "validation": (data.validation,),
     }
     parts |= {name: (part,) for name, part in data.test.items()}
-    splits = {name: _rows(sections) for name, sections in parts.items()}
+    splits = {name: _rows(sections, name) for name, sections in parts.items()}
     read = config.decoding.max_source_length
     most = config.batch.max_length
     limits = {
@@ -42,13 +42,15 @@ def findings(config: SummarizationConfig, quick: bool = False) -> Iterator[Findi
     yield from copied_cells(splits, _COLUMNS)
 
 
-def _rows(sections: Sequence[TableSection]) -> list[TextRow]:
-    """Each document with the first of its summaries."""
+def _rows(sections: Sequence[TableSection], split: str) -> list[TextRow]:
+    """Each document with its first summary, or for training with each of them."""
     rows = []
     for section in sections:
         columns = (section.document, *section.summaries)
         for row in read_table(resolve(section.file), columns):
             document, *cells = row.cells
-            given = (s for cell in cells for s in texts_of(cell) if s.strip())
-            rows.append(TextRow(f"{row.path}:{row.line}", (document, next(given, ""))))
+            given = [s for cell in cells for s in texts_of(cell) if s.strip()] or [""]
+            taken = dict.fromkeys(given) if split == "train" else given[:1]
+            place = f"{row.path}:{row.line}"
+            rows += [TextRow(place, (document, summary)) for summary in taken]
     return rows

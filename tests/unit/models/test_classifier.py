@@ -62,6 +62,24 @@ VARIANTS = [
 LENGTHS = (27, 0, 8, 9, 1, 16)
 
 
+@pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
+@pytest.mark.parametrize("changes", VARIANTS)
+def test_half_precision_is_near_single(changes: dict[str, Any], policy: str) -> None:
+    single = make(**changes)
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(policy)
+    try:
+        half = make(**changes)
+    finally:
+        keras.config.set_dtype_policy(before)
+    half.set_weights(single.get_weights())
+    ids, lengths = batch(*LENGTHS)
+    expected = single(ids, lengths)
+    np.testing.assert_allclose(half(ids, lengths), expected, atol=0.05)
+    assert half(ids, lengths, training=True).dtype == tf.float32
+    np.testing.assert_allclose(half.read(ids, lengths), expected, atol=0.05)
+
+
 @pytest.mark.parametrize("changes", VARIANTS)
 def test_window_by_window_is_all_at_once(changes: dict[str, Any]) -> None:
     model = make(**changes)

@@ -110,6 +110,23 @@ def test_pooled_features_are_standardized(
     assert np.median(spread) == pytest.approx(1, abs=1e-3)
 
 
+def test_a_feature_that_does_not_vary_keeps_its_size(
+    tmp_path: Path, make_config: Callable[..., Any]
+) -> None:
+    run = tmp_path / "run"
+    language = language_run(run)
+    language.forward.lstms[-1].set_weights(
+        [np.zeros_like(w) for w in language.forward.lstms[-1].get_weights()]
+    )
+    save_weights(language, run / "weights.npz")
+    config = classifier_config(make_config, run)
+    training.prepare(config, tmp_path / "assets")
+    assets = sentiment.load_assets(config, tmp_path / "assets")
+    scale = training.build(config, assets).pooled_scale.numpy().reshape(3, -1)
+    np.testing.assert_array_equal(scale[:, : SIZES["units"]], 1)
+    assert scale[:, SIZES["units"] :].max() > 1
+
+
 def test_a_bundle_does_not_hold_what_it_began_with(
     tmp_path: Path, make_config: Callable[..., Any]
 ) -> None:
