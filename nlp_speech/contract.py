@@ -64,6 +64,11 @@ class Predictor(Protocol):
     runtime: str
     max_batch_size: int | None
 
+    @property
+    def endpoints(self) -> tuple[str, ...]:
+        """The names of what can be run."""
+        ...
+
     def __call__(self, endpoint: str, arrays: Arrays) -> dict[str, np.ndarray]:
         """Runs `endpoint` on named arrays with a leading batch axis."""
         ...

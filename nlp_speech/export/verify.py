@@ -112,6 +112,7 @@ class _FinitePredictor:
         self._predictor = predictor
         self.runtime = predictor.runtime
         self.max_batch_size = predictor.max_batch_size
+        self.endpoints = predictor.endpoints
 
     def __call__(
         self, endpoint: str, arrays: Mapping[str, np.ndarray]

@@ -45,7 +45,8 @@ def child(case: str, fed: bool) -> dict[str, float]:
     """Measures one case in this process."""
     from translation_model import Size, make_run
 
-    run, model, optimizer = make_run(Size(), fed, **CASES[case])
+    how: dict[str, Any] = {**CASES[case]}
+    run, model, optimizer = make_run(Size(), fed, **how)
     before = resident()
     for _ in range(3):
         run()

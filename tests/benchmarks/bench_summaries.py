@@ -71,7 +71,7 @@ def baselines(words: int) -> dict[str, Callable[[str], str]]:
 
 def measure(path: Path, split: str, limit: int | None) -> dict[str, Any]:
     """The scores of all baselines on a split of a config."""
-    config = read_config(path)
+    config: Any = read_config(path)
     texts, summaries = references(config, split)
     texts, summaries = texts[:limit], summaries[:limit]
     words = round(mean(len(s.split()) for _, s in read_training(config).pairs))

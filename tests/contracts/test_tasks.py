@@ -302,10 +302,14 @@ def test_an_answer_that_grows(exported: Exported, runtime: str) -> None:
         endpoint, assets = exported.task.PARTIAL_ENDPOINT, exported.assets
         arrays = exported.task.before(endpoint, [given], assets)
         for most in (1, 2, 5):
-            found = model.predictor(endpoint, {**arrays, "most": np.int32([most])})
+            found = model.predictor(
+                endpoint, {**arrays, "most": np.array([most], np.int32)}
+            )
             assert found["lengths"].max() <= most
         # What is not stopped is the answer.
-        found = model.predictor(endpoint, {**arrays, "most": np.int32([1000])})
+        found = model.predictor(
+            endpoint, {**arrays, "most": np.array([1000], np.int32)}
+        )
         [whole] = exported.task.after(endpoint, found, [given], assets)
         assert whole == model([given], endpoint=exported.task.DEVICE_ENDPOINT)[0]
     assert max(steps) > 3

@@ -48,7 +48,7 @@ def begin_pretrained(
     """
     copy_pretrained(config.model, directory)
     random = np.random.default_rng(config.seed)
-    some = random.permutation(len(texts))[:_MEASURED].tolist()
+    some: list[int] = random.permutation(len(texts))[:_MEASURED].tolist()
     assets = load_assets(config, directory)
     model = build(config, assets)
     pooled = _pooled(model, assets, [texts[n] for n in some])
@@ -56,7 +56,7 @@ def begin_pretrained(
         "pooled_mean": pooled.mean(axis=0),
         "pooled_scale": 1 / _spread(pooled),
         # At first every class is as likely, however large the features are.
-        "softmax/kernel": np.zeros(model.softmax.kernel.shape, np.float32),
+        "softmax/kernel": np.zeros_like(model.softmax.get_weights()[0]),
     }
     file = directory / PRETRAINED_FILE
     write_arrays({**read_arrays(file), **begun}, file)

@@ -18,6 +18,7 @@ class Lengths:
 
     runtime: str = "none"
     max_batch_size: int | None = None
+    endpoints: tuple[str, ...] = ()
 
     def __call__(self, endpoint: str, arrays: Any) -> dict[str, np.ndarray]:
         return {"lengths": np.array([len(text) for text in arrays["text"]])}

@@ -116,6 +116,7 @@ def test_batches_are_of_like_length_and_in_order(toy_bundle: Path) -> None:
     class Watching:
         runtime = "saved_model"
         max_batch_size: int | None = 3
+        endpoints = inner.endpoints
 
         def __call__(
             self, endpoint: str, arrays: Mapping[str, np.ndarray]
