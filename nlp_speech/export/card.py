@@ -67,7 +67,8 @@ def _use(bundle: Bundle) -> str:
     code = (
         "import nlp_speech\n\n"
         f'model = nlp_speech.load("saved_models/{name}")\n'
-        f"print(model([{json.dumps(shown, ensure_ascii=False)}])[0].as_text())"
+        f"given = {json.dumps(shown, ensure_ascii=False)}\n"
+        "print(model([given])[0].as_text())"
     )
     rows = [
         f"| {_cell(_short(s['input']))} | {_cell(_short(s['output']))} |"
