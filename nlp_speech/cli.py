@@ -12,7 +12,7 @@ from typing import Annotated, TypeVar
 
 import typer
 
-from nlp_speech import speech_commands, text_commands
+from nlp_speech import bundle_commands, speech_commands, text_commands
 from nlp_speech.console import (
     Skipped,
     check_before_training,
@@ -57,6 +57,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
+bundle_commands.register(app)
 speech_commands.register(app)
 text_commands.register(app)
 
@@ -319,40 +320,6 @@ def predict(
             if result is not None:
                 print_result(text, result, as_json, n_best)
     skipped.finish()
-
-
-@app.command()
-def verify(bundle: BundlePath, data: DataFiles = None, limit: Limit = None) -> None:
-    """Check that Keras, SavedModel and TFLite say the same; exit 1 if not."""
-    load_tensorflow()
-    from nlp_speech.bundle import Bundle
-    from nlp_speech.export import verify_bundle
-
-    opened = Bundle.open(bundle)
-    if data:
-        inputs, references = opened.task.references(opened.config, "", data)
-    else:
-        inputs, references = [s["input"] for s in opened.samples()], None
-    report = verify_bundle(opened, inputs, references, limit)
-    for line in report.lines():
-        typer.echo(line)
-    if not report.ok:
-        raise UserError(f"{opened.path}: {report.first_difference}")
-
-
-@app.command()
-def benchmark(
-    bundle: BundlePath,
-    threads: Threads = 1,
-    limit: Annotated[int, typer.Option(min=1, help="inputs timed")] = 100,
-    json_file: JsonFile = None,
-) -> None:
-    """Measure latency, throughput, memory and bytes of each runtime."""
-    from nlp_speech.benchmark import benchmark_bundle, table
-
-    report = benchmark_bundle(bundle, threads=threads, limit=limit)
-    typer.echo(table(report))
-    write_json(report, json_file)
 
 
 @app.command()

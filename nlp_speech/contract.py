@@ -76,11 +76,7 @@ class Predictor(Protocol):
 
 @dataclass(frozen=True)
 class Finding:
-    """Something that a look at the data found.
-
-    A task that looks has a module ``check`` with ``findings(config, quick)``, which
-    gives these; it imports no TensorFlow. With `quick` it leaves out what takes as long
-    as to prepare the training.
+    """Something that a `DataCheck` found.
 
     Attributes:
         split: where, such as ``train``.

@@ -9,7 +9,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Container, Iterator, Mapping, Sequence
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from nlp_speech.contract import Finding
 from nlp_speech.data.labelled import fingerprint
@@ -52,6 +52,18 @@ class Limit(NamedTuple):
 
 
 Splits = Mapping[str, Sequence[TextRow]]
+
+
+def parts_of(data: Any) -> dict[str, Sequence[Any]]:
+    """The sections of each split: ``train``, ``validation`` if given, the test sets.
+
+    Args:
+        data: a `data` section with `train`, `validation` and `test`.
+    """
+    parts: dict[str, Sequence[Any]] = {"train": data.train}
+    if data.validation is not None:
+        parts["validation"] = (data.validation,)
+    return parts | {name: (part,) for name, part in data.test.items()}
 
 
 def text_findings(

@@ -29,7 +29,7 @@ from nlp_speech.training.devices import (
 )
 from nlp_speech.training.directory import fingerprint, no_false_start, open_directory
 from nlp_speech.training.evaluation import Evaluator
-from nlp_speech.training.loss_scale import LossScale
+from nlp_speech.training.precision import LossScale, dtype_policy
 from nlp_speech.training.progress import Reporter
 from nlp_speech.training.step import Wishes, make_optimizer, make_step
 from nlp_speech.weights import save_weights
@@ -137,7 +137,7 @@ class _Run:
         self.checkpoints, self.reporter, self.devices = checkpoints, reporter, devices
         self.section: TrainingSection = config.training
         self.data: TrainingData = training_task.training_data(config, assets, "train")
-        with devices.strategy.scope(), _dtype_policy(self.section.precision):
+        with devices.strategy.scope(), dtype_policy(self.section.precision):
             self.model = training_task.build(config, assets)
             rates = getattr(training_task, "rates", None)
             self.optimizer = make_optimizer(
@@ -312,17 +312,6 @@ class _Run:
         raise Interrupted(
             f"stopped at update {self.progress.update} and saved; go on with --resume"
         )
-
-
-@contextmanager
-def _dtype_policy(name: str) -> Iterator[None]:
-    """Makes Keras compute in another precision for the time of building a model."""
-    before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(name)
-    try:
-        yield
-    finally:
-        keras.config.set_dtype_policy(before)
 
 
 @contextmanager

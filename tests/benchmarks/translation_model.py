@@ -17,6 +17,7 @@ from nlp_speech.models import decoder as decoders
 from nlp_speech.models.decoder import Decoder, Masks, Memory
 from nlp_speech.models.encoder import Encoder
 from nlp_speech.models.seq2seq import Seq2Seq, smoothed_cross_entropy
+from nlp_speech.training.precision import dtype_policy
 
 
 @dataclass(frozen=True)
@@ -72,17 +73,6 @@ def stock_layers() -> Iterator[None]:
     standard = mock.patch.object(LSTM, "_is_standard", return_value=False)
     with standard, mock.patch.object(decoders, "feed", stock_feed):
         yield
-
-
-@contextmanager
-def precision(name: str) -> Iterator[None]:
-    """Whatever is built inside computes in this precision; weights stay float32."""
-    before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(name)
-    try:
-        yield
-    finally:
-        keras.config.set_dtype_policy(before)
 
 
 def make_model(size: Size, fed: bool) -> Seq2Seq:
@@ -148,7 +138,7 @@ def make_run(
     size: Size, fed: bool, stock: bool, xla: bool = False, dtype: str = "float32"
 ) -> Any:
     """A function that does one update, and the Keras objects behind it."""
-    with precision(dtype):
+    with dtype_policy(dtype):
         model, optimizer = make_model(size, fed), keras.optimizers.Adam(1e-4)
     update, batch = make_update(model, optimizer, size, xla), make_batch(size, 0)
 

@@ -57,6 +57,7 @@ ALLOWED = {
 # These sit on top, or are handed to the user, and may import anything below.
 TOP = {
     "cli",
+    "bundle_commands",
     "speech_commands",
     "text_commands",
     "options",
@@ -72,6 +73,7 @@ LIGHT_FILES = (
     "cli.py",
     "console.py",
     "options.py",
+    "bundle_commands.py",
     "speech_commands.py",
     "text_commands.py",
     "config.py",

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from nlp_speech.contract import Finding
 from nlp_speech.data.paths import resolve
-from nlp_speech.data.text_check import TextRow, text_findings
+from nlp_speech.data.text_check import TextRow, parts_of, text_findings
 from nlp_speech.data.texts import numbered_texts
 from nlp_speech.tasks.language_model.config import LanguageModelConfig, TextSection
 
@@ -23,11 +23,7 @@ def findings(config: LanguageModelConfig, quick: bool = False) -> Iterator[Findi
     """
     del quick
     data = config.data
-    parts: dict[str, Sequence[TextSection]] = {"train": data.train}
-    if data.validation is not None:
-        parts["validation"] = (data.validation,)
-    parts |= {name: (part,) for name, part in data.test.items()}
-    splits = {name: _rows(sections) for name, sections in parts.items()}
+    splits = {name: _rows(sections) for name, sections in parts_of(data).items()}
     # Training texts of the validation split are always left out.
     cleared = {name for name, part in data.test.items() if part in data.exclude}
     yield from text_findings(splits, ("text",), cleared={"validation", *cleared})

@@ -11,6 +11,7 @@ from nlp_speech.data.tables import read_table
 from nlp_speech.data.text_check import (
     Limit,
     TextRow,
+    parts_of,
     text_findings,
     uneven_classes,
 )
@@ -29,11 +30,9 @@ def findings(config: SentimentConfig, quick: bool = False) -> Iterator[Finding]:
     """
     del quick
     data = config.data
-    parts: dict[str, Sequence[TableSection]] = {"train": data.train}
-    if data.validation is not None:
-        parts["validation"] = (data.validation,)
-    parts |= {name: (part,) for name, part in data.test.items()}
-    splits = {name: _rows(config, sections) for name, sections in parts.items()}
+    splits = {
+        name: _rows(config, sections) for name, sections in parts_of(data).items()
+    }
     left_out = Limit(config.batch.max_length, "left out (batch.max_length)", ("train",))
     yield from text_findings(splits, ("text",), {"text": left_out}, data.exclude_splits)
     if data.class_weights is None:

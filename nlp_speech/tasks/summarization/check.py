@@ -8,7 +8,13 @@ from nlp_speech.contract import Finding
 from nlp_speech.data.documents import texts_of
 from nlp_speech.data.paths import resolve
 from nlp_speech.data.tables import read_table
-from nlp_speech.data.text_check import Limit, TextRow, copied_cells, text_findings
+from nlp_speech.data.text_check import (
+    Limit,
+    TextRow,
+    copied_cells,
+    parts_of,
+    text_findings,
+)
 from nlp_speech.tasks.summarization.config import SummarizationConfig, TableSection
 
 _COLUMNS = ("document", "summary")
@@ -26,12 +32,7 @@ def findings(config: SummarizationConfig, quick: bool = False) -> Iterator[Findi
     """
     del quick
     data = config.data
-    parts: dict[str, Sequence[TableSection]] = {
-        "train": data.train,
-        "validation": (data.validation,),
-    }
-    parts |= {name: (part,) for name, part in data.test.items()}
-    splits = {name: _rows(sections, name) for name, sections in parts.items()}
+    splits = {name: _rows(sections, name) for name, sections in parts_of(data).items()}
     read = config.decoding.max_source_length
     most = config.batch.max_length
     limits = {

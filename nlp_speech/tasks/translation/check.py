@@ -5,7 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from nlp_speech.contract import Finding
-from nlp_speech.data.text_check import Limit, TextRow, copied_cells, text_findings
+from nlp_speech.data.text_check import (
+    Limit,
+    TextRow,
+    copied_cells,
+    parts_of,
+    text_findings,
+)
 from nlp_speech.tasks.translation import parallel_text
 from nlp_speech.tasks.translation.config import SplitSection, TranslationConfig
 
@@ -24,9 +30,7 @@ def findings(config: TranslationConfig, quick: bool = False) -> Iterator[Finding
     """
     del quick
     data = config.data
-    parts = {"train": data.train, "validation": (data.validation,)}
-    parts |= {name: (part,) for name, part in data.test.items()}
-    splits = {name: _rows(sections) for name, sections in parts.items()}
+    splits = {name: _rows(sections) for name, sections in parts_of(data).items()}
     longest = config.batch.max_length
     left_out = Limit(longest, "left out (batch.max_length)", ("train",))
     limits = {"source": left_out, "target": left_out}

@@ -17,6 +17,7 @@ from nlp_speech.models.classifier import (
 )
 from nlp_speech.models.pooling import Pooling
 from nlp_speech.models.recurrent import LSTMStack
+from nlp_speech.training.precision import dtype_policy
 
 SIZE, WINDOW = 30, 8
 
@@ -66,12 +67,8 @@ LENGTHS = (27, 0, 8, 9, 1, 16)
 @pytest.mark.parametrize("changes", VARIANTS)
 def test_half_precision_is_near_single(changes: dict[str, Any], policy: str) -> None:
     single = make(**changes)
-    before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(policy)
-    try:
+    with dtype_policy(policy):
         half = make(**changes)
-    finally:
-        keras.config.set_dtype_policy(before)
     half.set_weights(single.get_weights())
     ids, lengths = batch(*LENGTHS)
     expected = single(ids, lengths)

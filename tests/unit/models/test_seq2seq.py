@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -12,6 +11,7 @@ import tensorflow as tf
 from nlp_speech.models.decoder import Decoder
 from nlp_speech.models.encoder import Encoder
 from nlp_speech.models.seq2seq import Seq2Seq, smoothed_cross_entropy
+from nlp_speech.training.precision import dtype_policy
 
 SIZE = 11
 
@@ -70,12 +70,8 @@ def test_steps_equal_teacher_forcing(changes: dict[str, Any]) -> None:
 @pytest.mark.parametrize("changes", VARIANTS)
 def test_half_precision_is_near_single(changes: dict[str, Any]) -> None:
     single, data = make(**changes), batch()
-    before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy("mixed_bfloat16")
-    try:
+    with dtype_policy("mixed_bfloat16"):
         half = make(**changes)
-    finally:
-        keras.config.set_dtype_policy(before)
     half.set_weights(single.get_weights())
     with tf.GradientTape() as tape:
         logits = half(data)

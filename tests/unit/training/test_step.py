@@ -15,7 +15,7 @@ from nlp_speech.sections import TrainingSection
 from nlp_speech.training.averaging import MovingAverage, mean, served
 from nlp_speech.training.checkpoint import Progress
 from nlp_speech.training.devices import Devices
-from nlp_speech.training.loss_scale import LossScale
+from nlp_speech.training.precision import LossScale
 from nlp_speech.training.step import make_optimizer, make_step
 
 SECTION = TrainingSection(

@@ -1,6 +1,11 @@
-"""Loss scaling for float16 (Micikevicius et al. 2018, section 3.2)."""
+"""Mixed precision: what models compute in, and loss scaling for float16."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import keras
 
 from nlp_speech.training.checkpoint import Progress
 
@@ -8,8 +13,25 @@ _GROW_AFTER = 2000  # updates in a row without overflow
 _LARGEST = 2.0**24
 
 
+@contextmanager
+def dtype_policy(name: str) -> Iterator[None]:
+    """Makes Keras compute in a precision for the time of building a model.
+
+    Args:
+        name: ``float32``, ``mixed_bfloat16`` or ``mixed_float16``; weights are float32.
+    """
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(name)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
 class LossScale:
     """Keeps small gradients out of float16's underflow, large ones out of overflow.
+
+    Source: Micikevicius et al. 2018, section 3.2.
 
     The factor doubles after many updates without overflow and halves with each
     overflow, whose update is skipped. In other precisions it is 1. Its state is in the
