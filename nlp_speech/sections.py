@@ -43,6 +43,19 @@ class VocabularySection(Section):
     )
 
 
+class TextSection(Section):
+    """Texts: a column of a table, or a plain file with a text on each line."""
+
+    file: str = Field(
+        description=".csv, .tsv and .jsonl are tables, else a text a line [.gz .xz]"
+    )
+    text: str | int = Field(
+        default="text",
+        description="name of a table's column of texts; a number, from 0, if the table "
+        "has no header",
+    )
+
+
 class TextTokenizerSection(VocabularySection):
     """The vocabulary of a task that reads texts one by one."""
 

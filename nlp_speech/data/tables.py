@@ -22,6 +22,10 @@ FORMATS = (".csv", ".tsv", ".jsonl")
 _LONGEST_CELL = 1 << 30  # characters; the standard library's own limit is 131,072
 
 
+Column = str | int
+"""The name of a column, or its place, from 0, in a table without a header."""
+
+
 @dataclass(frozen=True)
 class Row:
     """The wanted cells of a row.
@@ -41,17 +45,17 @@ class Row:
         return UserError.at(self.path, self.line, message)
 
 
-def read_table(path: Path, columns: Sequence[str]) -> Iterator[Row]:
-    """Reads named columns of a table, row by row.
+def read_table(path: Path, columns: Sequence[Column]) -> Iterator[Row]:
+    """Reads columns of a table, row by row.
 
     The name tells the format, before ``.gz``, ``.xz`` or ``.bz2``: ``.csv`` has a
     header, commas and double quotes; ``.tsv`` has a header and tabs, and quotes mean
     nothing; ``.jsonl`` has an object a line. Text is UTF-8. Lines of white space are
-    passed over.
+    passed over. A table whose columns are asked for by place has no header.
 
     Args:
         path: the file.
-        columns: the names of the columns wanted.
+        columns: the names of the columns wanted, or their places, from 0.
 
     Yields:
         Each row. A JSON value that is no string is written as JSON, null as nothing.
@@ -73,7 +77,7 @@ def read_table(path: Path, columns: Sequence[str]) -> Iterator[Row]:
 
 
 def _tsv(
-    path: Path, lines: Iterator[str], columns: Sequence[str]
+    path: Path, lines: Iterator[str], columns: Sequence[Column]
 ) -> Generator[Row, None, None]:
     places: list[int] | None = None
     width = 0
@@ -83,13 +87,14 @@ def _tsv(
         cells = line.split("\t")
         if places is None:
             places, width = _places(path, number, cells, columns), len(cells)
-            continue
+            if _has_header(columns):
+                continue
         yield _row(path, number, cells, width, places)
     _require_header(path, places)
 
 
 def _csv(
-    path: Path, lines: Iterator[str], columns: Sequence[str]
+    path: Path, lines: Iterator[str], columns: Sequence[Column]
 ) -> Generator[Row, None, None]:
     csv.field_size_limit(_LONGEST_CELL)
     reader = csv.reader((f"{line}\n" for line in lines), strict=True)
@@ -102,7 +107,8 @@ def _csv(
             if places is None:
                 places = _places(path, reader.line_num, cells, columns)
                 width = len(cells)
-                continue
+                if _has_header(columns):
+                    continue
             yield _row(path, reader.line_num, cells, width, places)
     except csv.Error as error:
         message = f"this is not CSV ({error}); check the double quotes before here"
@@ -111,7 +117,7 @@ def _csv(
 
 
 def _jsonl(
-    path: Path, lines: Iterator[str], columns: Sequence[str]
+    path: Path, lines: Iterator[str], columns: Sequence[Column]
 ) -> Generator[Row, None, None]:
     for number, line in enumerate(lines, start=1):
         if not line.strip():
@@ -131,15 +137,21 @@ def _jsonl(
 
 
 def _places(
-    path: Path, number: int, header: Sequence[str], columns: Sequence[str]
+    path: Path, number: int, first: Sequence[str], columns: Sequence[Column]
 ) -> list[int]:
-    for name in columns:
-        if name not in header:
-            raise _no_column(path, number, name, header)
-    return [header.index(name) for name in columns]
+    """Where the columns are, told by the first line of a table."""
+    for column in columns:
+        known = range(len(first)) if isinstance(column, int) else first
+        if column not in known:
+            raise _no_column(path, number, column, first)
+    return [c if isinstance(c, int) else first.index(c) for c in columns]
 
 
-def _no_column(path: Path, number: int, name: str, have: Sequence[str]) -> UserError:
+def _has_header(columns: Sequence[Column]) -> bool:
+    return any(isinstance(column, str) for column in columns)
+
+
+def _no_column(path: Path, number: int, name: Column, have: Sequence[str]) -> UserError:
     shown = ", ".join(repr(column[:40]) for column in have[:20]) or "none"
     return UserError.at(
         path, number, f"there is no column {name!r}; the columns are: {shown}"

@@ -10,11 +10,11 @@ import numpy as np
 
 from nlp_speech.data.labelled import fingerprint
 from nlp_speech.data.parallel import read_lines
-from nlp_speech.data.tables import COMPRESSED, FORMATS, read_table
+from nlp_speech.data.tables import COMPRESSED, FORMATS, Column, read_table
 from nlp_speech.errors import UserError
 
 
-def read_texts(path: Path, column: str, keep_blank: bool = False) -> list[str]:
+def read_texts(path: Path, column: Column, keep_blank: bool = False) -> list[str]:
     """Reads the texts of a table, or of a plain file with a text on each line.
 
     Args:
@@ -33,7 +33,7 @@ def read_texts(path: Path, column: str, keep_blank: bool = False) -> list[str]:
     return texts
 
 
-def numbered_texts(path: Path, column: str) -> Iterator[tuple[int, str]]:
+def numbered_texts(path: Path, column: Column) -> Iterator[tuple[int, str]]:
     """All texts with the line each stands on, from 1; arguments as for `read_texts`.
 
     Raises:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 
 from nlp_speech.decoding.arpa import END, START, UNKNOWN, Entry, NGrams
 from nlp_speech.errors import UserError
@@ -21,15 +21,20 @@ _FALLBACK = (0.5, 1.0, 1.5)
 _NEVER = -99.0
 
 
-def estimate(sentences: Iterable[Sequence[str]], order: int) -> NGrams:
+def estimate(
+    sentences: Iterable[Sequence[str]], order: int, prune: Sequence[int] = ()
+) -> NGrams:
     """Learns a model of sentences.
 
     Args:
         sentences: the words of each; an empty one counts as a sentence.
         order: the most words of an n-gram.
+        prune: for each order a count; n-grams that do not appear more often are left
+            out, and their mass goes to shorter ones (`lmplz --prune`). The last value
+            holds for longer ones too; words are always kept, whatever the first.
 
     Returns:
-        The model with every n-gram of the text, and ``<unk>``. After each context the
+        The model with the n-grams of the text, and ``<unk>``. After each context the
         probabilities of all words, ``</s>`` and ``<unk>`` add up to 1.
 
     Raises:
@@ -40,10 +45,11 @@ def estimate(sentences: Iterable[Sequence[str]], order: int) -> NGrams:
     counts = _adjusted(_count(sentences, order), order)
     if not any(words[0] != END for words in counts[0]):
         raise UserError("there are no words to learn a language model from")
-    lower: dict[Words, float] = {}
+    kept = _kept(counts, prune)
+    lower: dict[Words, float] | None = None
     tables: list[dict[Words, Entry]] = []
-    for size, table in enumerate(counts, start=1):
-        values, left_over = _smoothed(table, lower, size)
+    for table, keep in zip(counts, kept, strict=True):
+        values, left_over = _smoothed(table, keep, lower)
         _add_back_off(tables, left_over)
         tables.append({words: (math.log10(p), 0.0) for words, p in values.items()})
         lower = values
@@ -77,27 +83,54 @@ def _adjusted(counts: list[Counter[Words]], order: int) -> list[Counts]:
     return [*adjusted, counts[-1]]
 
 
+def _kept(counts: Sequence[Counts], prune: Sequence[int]) -> list[Set[Words]]:
+    """The n-grams of each order that are not pruned.
+
+    Whatever a longer one that is kept begins or ends with is kept as well, for its
+    probability is made of theirs.
+    """
+    kept: list[Set[Words]] = []
+    needed: Set[Words] = frozenset()
+    for size in range(len(counts), 0, -1):
+        least = _threshold(prune, size)
+        table = counts[size - 1]
+        keep = {words for words, n in table.items() if n > least or words in needed}
+        needed = {words[:-1] for words in keep} | {words[1:] for words in keep}
+        kept.append(keep if least else table.keys())
+    return kept[::-1]
+
+
+def _threshold(prune: Sequence[int], size: int) -> int:
+    if size == 1 or not prune:
+        return 0
+    return prune[min(size, len(prune)) - 1]
+
+
 def _smoothed(
-    counts: Counts, lower: Mapping[Words, float], size: int
+    counts: Counts, keep: Set[Words], lower: Mapping[Words, float] | None
 ) -> tuple[dict[Words, float], dict[Words, float]]:
-    """The probability of each n-gram, and what is left over after each context."""
+    """The probability of each n-gram kept, and what is left over after each context."""
     discounts = _discounts(counts)
     totals: dict[Words, int] = defaultdict(int)
     taken: dict[Words, float] = defaultdict(float)
     for words, count in counts.items():
         totals[words[:-1]] += count
-        taken[words[:-1]] += discounts[min(count, 3) - 1]
+        pruned = words not in keep
+        taken[words[:-1]] += count if pruned else discounts[min(count, 3) - 1]
     left_over = {context: taken[context] / totals[context] for context in totals}
     values = {}
     uniform = 1 / (len(counts) + 1)  # of every word, </s> and <unk>
-    for words, count in counts.items():
-        context = words[:-1]
-        below = lower[words[1:]] if size > 1 else uniform
+    for words in keep:
+        context, count = words[:-1], counts[words]
+        below = uniform if lower is None else lower[words[1:]]
         kept = (count - discounts[min(count, 3) - 1]) / totals[context]
         values[words] = kept + left_over[context] * below
-    if size == 1:
+    if lower is None:
         values[UNKNOWN,] = left_over[()] * uniform
-    return values, left_over
+        return values, left_over
+    # A context that is pruned has nothing kept after it; <s> is no n-gram itself.
+    known = lower.keys() | {(START,)}
+    return values, {c: left for c, left in left_over.items() if c in known}
 
 
 def _discounts(counts: Counts) -> tuple[float, float, float]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -123,6 +123,28 @@ class Pieces:
     def encode(self, texts: Sequence[str]) -> list[list[int]]:
         """The labels of each text; what is not known is left out."""
         return [[i for i in ids if i != UNK] for ids in self.tokenizer.encode(texts)]
+
+
+def spoken(text: str, characters: Collection[str], case: str = "keep") -> str | None:
+    """A written sentence as a transcript: its words, in characters that have labels.
+
+    Punctuation without a label ends a word, and a typographic apostrophe is one.
+
+    Args:
+        text: of any source.
+        characters: all that the labels are made of.
+        case: ``keep``, ``lower`` or ``upper``.
+
+    Returns:
+        The words, or None where a letter or digit has no label: nobody knows how it
+        would be transcribed.
+    """
+    text = clean(text.replace("\u2019", "'"), case)
+    left = set(text) - set(characters)
+    if any(character.isalnum() for character in left):
+        return None
+    words = "".join(c if c in characters else " " for c in text).split()
+    return " ".join(word for word in words if any(c.isalnum() for c in word))
 
 
 def text_of(labels: Iterable[int], symbols: Sequence[str]) -> str:

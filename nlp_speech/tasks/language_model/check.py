@@ -8,7 +8,8 @@ from nlp_speech.contract import Finding
 from nlp_speech.data.paths import resolve
 from nlp_speech.data.text_check import TextRow, parts_of, text_findings
 from nlp_speech.data.texts import numbered_texts
-from nlp_speech.tasks.language_model.config import LanguageModelConfig, TextSection
+from nlp_speech.sections import TextSection
+from nlp_speech.tasks.language_model.config import LanguageModelConfig
 
 
 def findings(config: LanguageModelConfig, quick: bool = False) -> Iterator[Finding]:

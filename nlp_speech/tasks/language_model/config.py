@@ -10,18 +10,10 @@ from nlp_speech.sections import (
     Experiment,
     ExportSection,
     Section,
+    TextSection,
     TextTokenizerSection,
     TrainingSection,
 )
-
-
-class TextSection(Section):
-    """Texts: a column of a table, or a plain file with a text on each line."""
-
-    file: str = Field(
-        description=".csv, .tsv and .jsonl are tables, else a text a line [.gz .xz]"
-    )
-    text: str = Field(default="text", description="name of a table's column of texts")
 
 
 class DataSection(Section):

@@ -9,7 +9,8 @@ from pathlib import Path
 from nlp_speech.data.paths import resolve
 from nlp_speech.data.texts import read_texts, split_texts, without_texts
 from nlp_speech.errors import UserError
-from nlp_speech.tasks.language_model.config import LanguageModelConfig, TextSection
+from nlp_speech.sections import TextSection
+from nlp_speech.tasks.language_model.config import LanguageModelConfig
 from nlp_speech.text.normalization import clean
 
 

@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from nlp_speech.audio.sections import AugmentationSection, FrontEndSection
-from nlp_speech.sections import Experiment, Section
+from nlp_speech.sections import Experiment, Section, TextSection
 
 
 class JoinSection(Section):
@@ -171,8 +171,12 @@ class LanguageSection(Section):
     order: int = Field(
         default=0, ge=0, le=6, description="of the model of transcripts; 0: none"
     )
-    text: tuple[str, ...] = Field(
-        default=(), description="files of more sentences, a line each, for that model"
+    text: tuple[TextSection, ...] = Field(
+        default=(), description="more sentences for that model, written ones as well"
+    )
+    prune: tuple[int, ...] = Field(
+        default=(),
+        description="for each order: n-grams seen so often or less are left out",
     )
     file: str | None = Field(
         default=None, description="an ARPA file instead, such as lmplz makes"
@@ -205,6 +209,8 @@ class LanguageSection(Section):
     def _possible(self) -> LanguageSection:
         if self.order and self.file is not None:
             raise ValueError("give either order or file")
+        if min(self.prune, default=0) < 0:
+            raise ValueError("prune: give numbers from 0")
         if any(not word or " " in word for word in self.hot_words):
             raise ValueError("each of hot_words must be one word")
         return self

@@ -6,22 +6,22 @@ so that all runtimes give the same text.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 from nlp_speech.data.paths import resolve
+from nlp_speech.data.texts import numbered_texts
 from nlp_speech.decoding.arpa import read_arpa, write_arpa
 from nlp_speech.decoding.ctc_host import PrefixSearch
 from nlp_speech.decoding.fusion import Fusion, FusionOptions, WordModel
 from nlp_speech.decoding.kenlm_model import read_model
 from nlp_speech.decoding.ngram import estimate
-from nlp_speech.errors import UserError
 from nlp_speech.tasks.speech_recognition.config import (
     LanguageSection,
     SpeechRecognitionConfig,
 )
-from nlp_speech.text.labels import clean
+from nlp_speech.text.labels import spoken
 
 LANGUAGE_FILE = "language.arpa"
 
@@ -43,8 +43,10 @@ def prepare_language(
     if section.file is not None:
         write_arpa(read_arpa(resolve(section.file)), directory / LANGUAGE_FILE)
     elif section.order:
-        texts = [*transcripts, *_lines(config)]
-        model = estimate((text.split() for text in texts), section.order)
+        said = list(transcripts)
+        texts = [*said, *_written(config, set("").union(*said))]
+        sentences = (text.split() for text in texts)
+        model = estimate(sentences, section.order, section.prune)
         write_arpa(model, directory / LANGUAGE_FILE)
 
 
@@ -82,13 +84,20 @@ def search_of(
     return PrefixSearch(symbols, size, decoding.labels_per_step, fusion)
 
 
-def _lines(config: SpeechRecognitionConfig) -> Iterator[str]:
-    for name in config.language.text:
-        path: Any = resolve(name)
-        try:
-            lines = path.read_text(encoding="utf-8").splitlines()
-        except (OSError, UnicodeDecodeError) as error:
-            raise UserError.at(
-                path, None, f"the text of the language model cannot be read ({error})"
-            ) from error
-        yield from (clean(line, config.vocabulary.case) for line in lines)
+def _written(config: SpeechRecognitionConfig, characters: set[str]) -> Iterator[str]:
+    """The sentences of texts, as if somebody had transcribed them."""
+    read = used = 0
+    for section in config.language.text:
+        for _, text in numbered_texts(resolve(section.file), section.text):
+            found = spoken(text, characters, config.vocabulary.case)
+            read += 1
+            if found:
+                used += 1
+                yield found
+    if read:
+        logging.getLogger(__name__).info(
+            "%d written sentences for the language model; %d have letters or digits "
+            "that no transcript has, or no word, and are left out",
+            used,
+            read - used,
+        )

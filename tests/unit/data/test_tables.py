@@ -124,3 +124,21 @@ def test_not_utf8(tmp_path: Path) -> None:
 def test_missing_file(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="there is no such file"):
         cells(tmp_path / "a.csv", "text")
+
+
+@pytest.mark.parametrize("name", ["a.tsv", "a.csv"])
+def test_places_are_of_a_table_without_header(name: str, tmp_path: Path) -> None:
+    mark = {"a.tsv": "\t", "a.csv": ","}[name]
+    path = write(tmp_path / name, f"Hi.{mark}Hallo.\nYes.{mark}Ja.\n")
+    found = [(row.line, row.cells) for row in read_table(path, (1, 0))]
+    assert found == [(1, ("Hallo.", "Hi.")), (2, ("Ja.", "Yes."))]
+    with pytest.raises(UserError, match=rf"{name}:1: there is no column 2"):
+        list(read_table(path, (2,)))
+    with pytest.raises(UserError, match=rf"{name}:1: there is no column -1"):
+        list(read_table(path, (-1,)))
+
+
+def test_json_has_no_places(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.jsonl", '{"text": "Hi."}\n')
+    with pytest.raises(UserError, match=r"a.jsonl:1: there is no column 0"):
+        list(read_table(path, (0,)))

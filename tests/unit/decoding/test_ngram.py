@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import itertools
 import math
 from collections import Counter
 from pathlib import Path
@@ -84,10 +85,12 @@ def test_equals_its_definition() -> None:
             assert 10**found == pytest.approx(expected, rel=1e-9), (context, word)
 
 
-@settings(max_examples=25)
-@given(texts, st.integers(1, 4))
-def test_probabilities_add_up_to_one(text: list[list[str]], order: int) -> None:
-    model = estimate(text, order)
+@settings(max_examples=50)
+@given(texts, st.integers(1, 4), st.lists(st.integers(0, 3), max_size=4))
+def test_probabilities_add_up_to_one(
+    text: list[list[str]], order: int, prune: list[int]
+) -> None:
+    model = estimate(text, order, prune)
     words = vocabulary(text)
     contexts: set[tuple[str, ...]] = {(), ("e", "a")[: order - 1], model.start()}
     for table in model.tables[:-1]:
@@ -104,6 +107,30 @@ def test_a_real_text_has_discounts_of_its_own() -> None:
     for context in ((START,), ("a",), ("b",)):
         total = sum(10 ** model.score(context, w)[0] for w in vocabulary(text))
         assert total == pytest.approx(1, abs=1e-9)
+
+
+@given(texts, st.integers(2, 4))
+def test_pruning_leaves_no_gaps(text: list[list[str]], order: int) -> None:
+    model, whole = estimate(text, order, [0, 0, 1]), estimate(text, order)
+    assert model.tables[0].keys() == whole.tables[0].keys()
+    for shorter, table in itertools.pairwise(model.tables):
+        assert all(words[:-1] in shorter for words in table)
+        assert all(words[1:] in shorter for words in table)
+    counts = Counter(
+        tuple(words[n : n + order])
+        for words in ((START, *sentence, END) for sentence in text)
+        for n in range(len(words) - order + 1)
+    )
+    if order > 2:
+        assert model.tables[-1].keys() == {w for w, n in counts.items() if n > 1}
+
+
+def test_what_is_pruned_falls_back() -> None:
+    model = estimate(TEXT, 2, [0, 1])
+    assert ("one", "two") in model.tables[1]
+    assert ("two", "four") not in model.tables[1]
+    (value, _), (weight, _) = model.score((), "four"), model.score(("two",), "four")
+    assert weight == pytest.approx(value + model.tables[0][("two",)][1])
 
 
 def test_seen_sentences_are_likelier() -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from nlp_speech.errors import UserError
 from nlp_speech.sections import TokenizerSection
-from nlp_speech.text.labels import Characters, Pieces, clean, text_of
+from nlp_speech.text.labels import Characters, Pieces, clean, spoken, text_of
 from nlp_speech.text.tokenizer import train_tokenizer
 
 
@@ -68,3 +68,18 @@ def test_pieces_spell_the_text() -> None:
 )
 def test_clean(text: str, case: str, expected: str) -> None:
     assert clean(text, case) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("\u201cDon\u2019t!\u201d, she said.", "DON'T SHE SAID"),
+        ("well-known -- ' really?", "WELL KNOWN REALLY"),
+        ("at 5 o'clock", None),
+        ("na\u00efve", None),
+        ("...", ""),
+    ],
+)
+def test_spoken(text: str, expected: str | None) -> None:
+    letters = {*map(chr, range(ord("A"), ord("Z") + 1)), "'", " "}
+    assert spoken(text, letters, "upper") == expected

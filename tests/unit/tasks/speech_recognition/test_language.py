@@ -62,15 +62,20 @@ def assets_of(small: Any, config: Any, fusion: Fusion | None) -> Assets:
 
 
 def test_learned_from_transcripts_and_text(small: Any, tmp_path: Path) -> None:
-    (tmp_path / "more.txt").write_text("FA  fa\n", encoding="utf-8")
+    written = "DA, \u201cda\u201d!\n\n...\n20 da\nzz\n"
+    (tmp_path / "more.txt").write_text(written, encoding="utf-8")
+    (tmp_path / "more.tsv").write_text("cab\tx\n", encoding="utf-8")
+    files = [
+        {"file": str(tmp_path / "more.txt")},
+        {"file": str(tmp_path / "more.tsv"), "text": 0},
+    ]
     config = small.config(
-        language={"order": 2, "text": [str(tmp_path / "more.txt")]},
-        vocabulary={"case": "lower"},
+        language={"order": 2, "text": files}, vocabulary={"case": "lower"}
     )
     prepare_language(config, TEXTS, tmp_path)
-    expected = estimate((t.split() for t in [*TEXTS, "fa fa"]), 2)
+    expected = estimate((t.split() for t in [*TEXTS, "da da", "cab"]), 2)
     found = read_arpa(tmp_path / LANGUAGE_FILE)
-    for sentence in (["ab", "ad"], ["fa"], ["zz"]):
+    for sentence in (["ab", "ad"], ["da"], ["cab"], ["zz"]):
         assert found.sentence(sentence) == pytest.approx(
             expected.sentence(sentence), abs=1e-5
         )
@@ -166,7 +171,7 @@ def test_missing_files_are_named(small: Any, tmp_path: Path) -> None:
     missing = str(tmp_path / "missing")
     with pytest.raises(UserError, match="missing"):
         prepare_language(small.config(language={"file": missing}), TEXTS, tmp_path)
-    config = small.config(language={"order": 1, "text": [missing]})
+    config = small.config(language={"order": 1, "text": [{"file": missing}]})
     with pytest.raises(UserError, match="missing"):
         prepare_language(config, TEXTS, tmp_path)
     with pytest.raises(UserError, match=LANGUAGE_FILE):
