@@ -32,30 +32,31 @@ class Pretrained:
     weights: Mapping[str, np.ndarray]
 
 
-def read_pretrained(name: str, task: str) -> Pretrained:
+def read_pretrained(name: str, *tasks: str) -> Pretrained:
     """Reads a trained model.
 
     Args:
         name: the path of a run, of a bundle's version or of a bundle's name (then the
             newest version); relative to the working directory, as on the command line.
-        task: which task's model it must be.
+        tasks: whose model it may be.
 
     Raises:
         UserError: there is none, it is not finished or damaged, or of another task.
     """
+    wanted = " or ".join(tasks)
     path = Path(name).expanduser()
     if not path.is_dir():
         raise UserError.at(
             path,
             None,
-            f"there is no trained model; train or export a {task} there, or name "
+            f"there is no trained model; train or export a {wanted} there, or name "
             "another (paths are relative to the working directory)",
         )
     is_bundle = (path / METRICS_FILE).is_file() or bool(versions(path))
     found = _of_bundle(path) if is_bundle else _of_run(path)
-    if found.config.task != task:
+    if found.config.task not in tasks:
         raise UserError.at(
-            path, None, f"this is a model of {found.config.task}; name a {task}"
+            path, None, f"this is a model of {found.config.task}; name a {wanted}"
         )
     return found
 

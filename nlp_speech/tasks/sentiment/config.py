@@ -65,8 +65,8 @@ class ModelSection(Section):
 
     pretrained: str | None = Field(
         default=None,
-        description="bundle or run of a language_model that it begins with, relative "
-        "to the working directory; of its sizes, and with its vocabulary",
+        description="bundle or run that it begins with, of a language_model or of "
+        "sentiment, relative to the working directory; of its sizes and vocabulary",
     )
     embedding_units: int = Field(default=128, ge=1, description="size of a piece")
     units: int = Field(default=256, ge=1, description="LSTM units, each direction")

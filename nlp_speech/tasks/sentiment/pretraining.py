@@ -1,4 +1,4 @@
-"""What a classifier takes from a language model that was trained before."""
+"""What a classifier takes from a model that was trained before."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from nlp_speech.errors import UserError
 from nlp_speech.models.classifier import Classifier
 from nlp_speech.pretrained import Pretrained, read_pretrained
 from nlp_speech.tasks.sentiment import (
+    NAME,
     PRETRAINED_FILE,
     TOKENIZER_FILE,
     Assets,
@@ -20,9 +21,12 @@ from nlp_speech.tasks.sentiment.config import ModelSection, SentimentConfig
 from nlp_speech.tasks.sentiment.model import build
 from nlp_speech.text.flat import padded
 from nlp_speech.text.tokenizer import EOS, Tokenizer
-from nlp_speech.weights import read_arrays, write_arrays
+from nlp_speech.weights import write_arrays
 
-_TASK = "language_model"
+_LANGUAGE_MODEL = "language_model"
+_MODELS = {_LANGUAGE_MODEL: "language model", NAME: "classifier"}
+_SIZES = ("embedding_units", "units", "layers")
+_ALL_SIZES = (*_SIZES, "bidirectional", "attention_units", "hidden_units")
 _MEASURED = 256  # texts whose features are standardized, at most
 _ROWS = 16
 _PIECES = 1000
@@ -32,34 +36,71 @@ _LEAST = 1e-3  # a feature that hardly varies is not blown up
 def begin_pretrained(
     config: SentimentConfig, directory: Path, texts: Sequence[str]
 ) -> None:
-    """Writes what a classifier begins with: weights of a language model, and scales.
+    """Writes what a classifier begins with, and the vocabulary that belongs to it.
 
-    The features that such a model pools differ little from text to text beside what
-    they have in common. So they are standardized on some training texts, once: a
-    data-dependent initialization (Salimans and Kingma 2016, section 3).
+    Of a language model these are words and LSTMs. The features that such a model pools
+    differ little from text to text beside what they have in common. So they are
+    standardized on some training texts, once: a data-dependent initialization (Salimans
+    and Kingma 2016, section 3). Of another classifier it is everything; the softmax
+    only if the labels are the same.
 
     Args:
-        config: names the language model.
+        config: names the model.
         directory: of the run's assets; its labels are there already.
         texts: of training, clean.
 
     Raises:
         UserError: there is no such model, or its sizes are not those of the config.
     """
-    copy_pretrained(config.model, directory)
+    section = config.model
+    assert section.pretrained is not None
+    found = read_pretrained(section.pretrained, _LANGUAGE_MODEL, NAME)
+    Tokenizer.load(found.assets / TOKENIZER_FILE).save(directory / TOKENIZER_FILE)
+    file = directory / PRETRAINED_FILE
+    if found.config.task == NAME:
+        _check_sizes(section, found, _ALL_SIZES)
+        ours = load_assets(config, directory).labels
+        write_arrays(_of_classifier(found, ours), file)
+        return
+    _check_sizes(section, found, _SIZES)
+    taken = _of_language_model(section, found)
+    write_arrays(taken, file)
+    write_arrays({**taken, **_standardized(config, directory, texts)}, file)
+
+
+def _of_language_model(
+    section: ModelSection, found: Pretrained
+) -> dict[str, np.ndarray]:
+    stacks = ("forward/", "backward/") if section.bidirectional else ("forward/",)
+    return {
+        path: values
+        for path, values in found.weights.items()
+        if path == "table" or path.startswith(stacks)
+    }
+
+
+def _of_classifier(found: Pretrained, ours: Sequence[str]) -> dict[str, np.ndarray]:
+    """All weights but a softmax of other labels, and the temperature, fitted anew."""
+    theirs = load_assets(found.config, found.assets).labels
+    left = ("temperature",) if theirs == ours else ("temperature", "softmax/")
+    return {p: w for p, w in found.weights.items() if not p.startswith(left)}
+
+
+def _standardized(
+    config: SentimentConfig, directory: Path, texts: Sequence[str]
+) -> dict[str, np.ndarray]:
+    """The scales of what is pooled, and a softmax that prefers no class."""
     random = np.random.default_rng(config.seed)
     some: list[int] = random.permutation(len(texts))[:_MEASURED].tolist()
     assets = load_assets(config, directory)
     model = build(config, assets)
     pooled = _pooled(model, assets, [texts[n] for n in some])
-    begun = {
+    return {
         "pooled_mean": pooled.mean(axis=0),
         "pooled_scale": 1 / _spread(pooled),
         # At first every class is as likely, however large the features are.
         "softmax/kernel": np.zeros_like(model.softmax.get_weights()[0]),
     }
-    file = directory / PRETRAINED_FILE
-    write_arrays({**read_arrays(file), **begun}, file)
 
 
 def _spread(pooled: np.ndarray) -> np.ndarray:
@@ -79,40 +120,23 @@ def _pooled(model: Classifier, assets: Assets, texts: Sequence[str]) -> np.ndarr
     return np.concatenate(found)
 
 
-def copy_pretrained(section: ModelSection, directory: Path) -> None:
-    """Copies vocabulary, embedding and LSTMs of a language model to `directory`.
-
-    Args:
-        section: names the model.
-        directory: of the run's assets.
-
-    Raises:
-        UserError: there is no such model, or its sizes are not those of the config.
-    """
-    assert section.pretrained is not None
-    found = read_pretrained(section.pretrained, _TASK)
-    _check_sizes(section, found)
-    Tokenizer.load(found.assets / TOKENIZER_FILE).save(directory / TOKENIZER_FILE)
-    stacks = ("forward/", "backward/") if section.bidirectional else ("forward/",)
-    weights = {
-        path: values
-        for path, values in found.weights.items()
-        if path == "table" or path.startswith(stacks)
-    }
-    write_arrays(weights, directory / PRETRAINED_FILE)
-
-
-def _check_sizes(section: ModelSection, found: Pretrained) -> None:
-    theirs = found.config.model
-    for name in ("embedding_units", "units", "layers"):
+def _check_sizes(
+    section: ModelSection, found: Pretrained, names: Sequence[str]
+) -> None:
+    theirs, what = found.config.model, _MODELS[found.config.task]
+    for name in names:
         if getattr(section, name) != getattr(theirs, name):
             raise UserError.at(
                 found.path,
                 None,
-                f"this language model has model.{name} {getattr(theirs, name)} and the "
+                f"this {what} has model.{name} {getattr(theirs, name)} and the "
                 f"config {getattr(section, name)}; give both the same",
             )
-    if section.bidirectional and theirs.directions != "both":
+    if (
+        found.config.task == _LANGUAGE_MODEL
+        and section.bidirectional
+        and theirs.directions != "both"
+    ):
         raise UserError.at(
             found.path,
             None,

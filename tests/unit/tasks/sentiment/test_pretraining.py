@@ -141,6 +141,48 @@ def test_a_bundle_does_not_hold_what_it_began_with(
     assert sentiment.load_assets(config, tmp_path / "bundle").pretrained is None
 
 
+def classifier_run(make_config: Callable[..., Any], directory: Path) -> Any:
+    """A classifier as training leaves it behind; gives the model."""
+    values = make_config().model_dump(mode="json")
+    values["model"] |= {**SIZES, "attention_units": 5, "hidden_units": 4}
+    config = sentiment.Config.model_validate_json(json.dumps(values))
+    training.prepare(config, directory / "assets")
+    model = training.build(config, sentiment.load_assets(config, directory / "assets"))
+    model.temperature.assign(2.0)
+    save_weights(model, directory / "weights.npz")
+    (directory / "config.yaml").write_text(dump_config(config), encoding="utf-8")
+    return model
+
+
+@pytest.mark.parametrize("same_labels", [True, False])
+def test_it_begins_with_a_classifiers_weights(
+    tmp_path: Path, make_config: Callable[..., Any], same_labels: bool
+) -> None:
+    run = tmp_path / "run"
+    theirs = classifier_run(make_config, run)
+    if not same_labels:
+        (run / "assets/labels.json").write_text('{"spam": 3, "ham": 2}')
+    config = classifier_config(make_config, run, attention_units=5, hidden_units=4)
+    training.prepare(config, tmp_path / "assets")
+    shutil.rmtree(run)
+    ours = training.build(config, sentiment.load_assets(config, tmp_path / "assets"))
+    others = {"temperature"} | (set() if same_labels else {"softmax/kernel"})
+    before = weights_by_path(theirs)
+    for path, weight in weights_by_path(ours).items():
+        same = np.array_equal(np.asarray(weight), np.asarray(before[path]))
+        assert same == (path not in others) or path == "softmax/bias", path
+    assert float(ours.temperature) == 1
+
+
+def test_a_classifier_of_other_sizes(
+    tmp_path: Path, make_config: Callable[..., Any]
+) -> None:
+    classifier_run(make_config, tmp_path / "run")
+    config = classifier_config(make_config, tmp_path / "run", attention_units=5)
+    with pytest.raises(UserError, match=r"classifier has model\.hidden_units 4"):
+        training.prepare(config, tmp_path / "assets")
+
+
 @pytest.mark.parametrize(
     ("theirs", "ours", "message"),
     [
@@ -181,8 +223,10 @@ def test_no_model_there(tmp_path: Path) -> None:
 
 def test_a_model_of_another_task(tmp_path: Path) -> None:
     language_run(tmp_path / "run")
-    with pytest.raises(UserError, match="a model of language_model; name a sentiment"):
-        read_pretrained(str(tmp_path / "run"), "sentiment")
+    with pytest.raises(
+        UserError, match="a model of language_model; name a toy or senti"
+    ):
+        read_pretrained(str(tmp_path / "run"), "toy", "sentiment")
 
 
 def test_a_bundle_has_the_weights_of_its_model(toy_bundle: Path) -> None:
