@@ -17,6 +17,7 @@ from nlp_speech.decoding.ctc_host import PrefixSearch
 from nlp_speech.decoding.fusion import Fusion, FusionOptions, WordModel
 from nlp_speech.decoding.kenlm_model import read_model
 from nlp_speech.decoding.ngram import estimate
+from nlp_speech.errors import UserError
 from nlp_speech.tasks.speech_recognition.config import (
     LanguageSection,
     SpeechRecognitionConfig,
@@ -86,18 +87,25 @@ def search_of(
 
 def _written(config: SpeechRecognitionConfig, characters: set[str]) -> Iterator[str]:
     """The sentences of texts, as if somebody had transcribed them."""
-    read = used = 0
     for section in config.language.text:
-        for _, text in numbered_texts(resolve(section.file), section.text):
-            found = spoken(text, characters, config.vocabulary.case)
+        path, read, used = resolve(section.file), 0, 0
+        for _, text in numbered_texts(path, section.text):
             read += 1
+            found = spoken(text, characters, config.vocabulary.case)
             if found:
                 used += 1
                 yield found
-    if read:
+        if not used:
+            raise UserError.at(
+                path,
+                None,
+                "no sentence of this text for the language model is written in the "
+                "letters of the transcripts; set vocabulary.case to their case",
+            )
         logging.getLogger(__name__).info(
-            "%d written sentences for the language model; %d have letters or digits "
-            "that no transcript has, or no word, and are left out",
+            "%s: %d sentences for the language model; %d are left out that have "
+            "letters or digits that no transcript has, or no word",
+            path,
             used,
             read - used,
         )

@@ -174,5 +174,10 @@ def test_missing_files_are_named(small: Any, tmp_path: Path) -> None:
     config = small.config(language={"order": 1, "text": [{"file": missing}]})
     with pytest.raises(UserError, match="missing"):
         prepare_language(config, TEXTS, tmp_path)
+    (tmp_path / "other.txt").write_text("AB\n", encoding="utf-8")
+    files = [{"file": str(tmp_path / "other.txt")}]
+    config = small.config(language={"order": 1, "text": files})
+    with pytest.raises(UserError, match=r"other\.txt: .*set vocabulary\.case"):
+        prepare_language(config, TEXTS, tmp_path)
     with pytest.raises(UserError, match=LANGUAGE_FILE):
         load_fusion(small.config(language={"order": 1}), tmp_path)
