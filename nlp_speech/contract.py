@@ -207,10 +207,12 @@ class TrainingTask(Protocol):
     """The TensorFlow side of a task: its module ``training``.
 
     It may also have ``finish(config, model, validation)``, called once the weights are
-    final and before they are saved: to calibrate on the validation data, for one; and
+    final and before they are saved: to calibrate on the validation data, for one;
     ``rates(config, model)``, which gives for paths of variables a function from the
     number of an update, a tensor counted from 0, to what the learning rate is
-    multiplied with; 0 keeps a variable as it is.
+    multiplied with; 0 keeps a variable as it is; and ``renew(config, before,
+    directory)``, which makes those assets anew that no weight depends on, where a run
+    that was trained with the config `before` is exported with another one.
     """
 
     def prepare(self, config: Any, directory: Path) -> None:

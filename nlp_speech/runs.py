@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from nlp_speech.config import read_config
-from nlp_speech.contract import load_task, load_training_task
+from nlp_speech.contract import TrainingTask, load_task, load_training_task
 from nlp_speech.errors import UserError
 from nlp_speech.export import export_bundle
 from nlp_speech.weights import load_weights
@@ -39,20 +42,35 @@ def export_run(
         )
     config = read_config(run / "config.yaml", overrides)
     task, training_task = load_task(config.task), load_training_task(config.task)
-    assets = task.load_assets(config, run / "assets")
-    model = training_task.build(config, assets)
-    load_weights(model, weights)
-    return export_bundle(
-        task,
-        training_task,
-        config,
-        run / "assets",
-        model,
-        output,
-        examples=task.references(config, "validation"),
-        training=_history(run),
-        say=say,
-    )
+    with _assets(run, config, training_task) as directory:
+        assets = task.load_assets(config, directory)
+        model = training_task.build(config, assets)
+        load_weights(model, weights)
+        return export_bundle(
+            task,
+            training_task,
+            config,
+            directory,
+            model,
+            output,
+            examples=task.references(config, "validation"),
+            training=_history(run),
+            say=say,
+        )
+
+
+@contextmanager
+def _assets(run: Path, config: Any, training_task: TrainingTask) -> Iterator[Path]:
+    """The assets of a run, or a copy that suits a changed config."""
+    assets, before = run / "assets", read_config(run / "config.yaml")
+    renew = getattr(training_task, "renew", None)
+    if renew is None or config == before:
+        yield assets
+        return
+    with tempfile.TemporaryDirectory() as scratch:
+        copy = Path(shutil.copytree(assets, Path(scratch) / "assets"))
+        renew(config, before, copy)
+        yield copy
 
 
 def _history(run: Path) -> dict[str, Any]:

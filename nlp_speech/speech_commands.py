@@ -122,8 +122,8 @@ def tune_language(
     config = model.config
     if not config.language.has_model:
         raise UserError(
-            f"{bundle}: there is no language model in it; set language.order (or "
-            "language.file) in the config and train again"
+            f"{bundle}: there is no language model in it; export its run again with "
+            "--set language.order=3, or with --set language.file=FILE.arpa"
         )
     inputs, references = model.task.references(config, split, data or ())
     inputs, references = inputs[:limit], references[:limit]

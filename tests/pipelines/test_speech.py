@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 import soundfile
 
+from nlp_speech.decoding.arpa import read_arpa
+
 NlpSpeech = Any
 
 CONFIG = """
@@ -94,3 +96,35 @@ def test_an_impossible_front_end_is_a_line_of_the_config(
     last = done.err.splitlines()[-1]
     assert last.startswith(f"nlp-speech: {config}:7: frontend: n_fft 400")
     assert last.endswith("take 256")
+
+
+def test_a_language_model_is_added_when_exporting(
+    nlp_speech: NlpSpeech, config: Path
+) -> None:
+    """What no weight depends on need not be trained for."""
+    folder = config.parent
+    config.write_text(
+        config.read_text()
+        + "model: {units: 8, layers: 1}\n"
+        + "training: {updates: 2, warmup_updates: 1, evaluate_every: 2}\n"
+    )
+    done = nlp_speech("train", config, "--no-check", "--output", folder / "run")
+    assert done.code == 0, done
+    (folder / "more.txt").write_text("Two, two!\n", encoding="utf-8")
+    done = nlp_speech(
+        "export",
+        folder / "run",
+        "--output",
+        folder / "bundle",
+        "--set",
+        "language.order=2",
+        "--set",
+        f"language.text=[{{file: {folder}/more.txt}}]",
+        "--set",
+        "vocabulary.case=lower",
+    )
+    assert done.code == 0, done
+    found = read_arpa(folder / "bundle/1/language.arpa")
+    assert {word for word, _ in found.words()} == {"one", "two"}
+    assert ("two", "two") in found.tables[1]
+    assert not list((folder / "run/assets").glob("*.arpa"))

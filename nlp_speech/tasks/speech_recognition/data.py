@@ -35,7 +35,10 @@ from nlp_speech.tasks.speech_recognition.config import (
     SpeechRecognitionConfig,
     SplitSection,
 )
-from nlp_speech.tasks.speech_recognition.language import prepare_language
+from nlp_speech.tasks.speech_recognition.language import (
+    prepare_language,
+    same_model,
+)
 from nlp_speech.text.flat import FlatIds
 from nlp_speech.text.labels import Characters, Labels, clean
 from nlp_speech.text.tokenizer import Tokenizer, train_tokenizer
@@ -77,6 +80,20 @@ def prepare(config: SpeechRecognitionConfig, directory: Path) -> None:
         "%(utterances)d training utterances, %(hours)g hours; %(bad)d files left out",
         report,
     )
+
+
+def renew(
+    config: SpeechRecognitionConfig, before: SpeechRecognitionConfig, directory: Path
+) -> None:
+    """Makes the language model of a changed config; see `contract.TrainingTask`.
+
+    Raises:
+        UserError: a manifest or a text is missing or bad.
+    """
+    if not same_model(config.language, before.language):
+        case, parts = config.vocabulary.case, config.data.train
+        texts = [clean(u.text, case) for part in parts for u in utterances(part, 0)]
+        prepare_language(config, texts, directory)
 
 
 def _tokenizer(texts: Sequence[str], size: int) -> Tokenizer:

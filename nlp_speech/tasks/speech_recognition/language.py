@@ -41,6 +41,7 @@ def prepare_language(
         UserError: a file of the config is missing or bad.
     """
     section = config.language
+    (directory / LANGUAGE_FILE).unlink(missing_ok=True)
     if section.file is not None:
         write_arpa(read_arpa(resolve(section.file)), directory / LANGUAGE_FILE)
     elif section.order:
@@ -49,6 +50,12 @@ def prepare_language(
         sentences = (text.split() for text in texts)
         model = estimate(sentences, section.order, section.prune)
         write_arpa(model, directory / LANGUAGE_FILE)
+
+
+def same_model(one: LanguageSection, other: LanguageSection) -> bool:
+    """Whether two sections ask for the same model, however much it counts."""
+    names = ("order", "text", "prune", "file")
+    return all(getattr(one, name) == getattr(other, name) for name in names)
 
 
 def load_fusion(config: SpeechRecognitionConfig, directory: Path) -> Fusion | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from nlp_speech.decoding.arpa import END, read_arpa, write_arpa
 from nlp_speech.decoding.fusion import Fusion
 from nlp_speech.decoding.ngram import estimate
 from nlp_speech.errors import UserError
-from nlp_speech.tasks.speech_recognition import Assets, after
+from nlp_speech.tasks.speech_recognition import Assets, after, data, training
 from nlp_speech.tasks.speech_recognition.language import (
     LANGUAGE_FILE,
     load_fusion,
@@ -181,3 +182,23 @@ def test_missing_files_are_named(small: Any, tmp_path: Path) -> None:
         prepare_language(config, TEXTS, tmp_path)
     with pytest.raises(UserError, match=LANGUAGE_FILE):
         load_fusion(small.config(language={"order": 1}), tmp_path)
+
+
+def test_a_changed_config_gets_another_model(
+    small: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        data, "utterances", lambda part, *_: [SimpleNamespace(text="AB ad")]
+    )
+    (tmp_path / LANGUAGE_FILE).write_text("before")
+    bare = small.config()
+    weighted = small.config(language={"order": 2, "weight": 0.1})
+    learned = small.config(
+        language={"order": 2, "weight": 0.9}, vocabulary={"case": "lower"}
+    )
+    training.renew(learned, weighted, tmp_path)
+    assert (tmp_path / LANGUAGE_FILE).read_text() == "before"
+    training.renew(learned, bare, tmp_path)
+    assert dict(read_arpa(tmp_path / LANGUAGE_FILE).words()).keys() == {"ab", "ad"}
+    training.renew(bare, learned, tmp_path)
+    assert not (tmp_path / LANGUAGE_FILE).exists()
