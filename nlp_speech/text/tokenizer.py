@@ -120,6 +120,15 @@ class Tokenizer:
         return np.array([self._model.get_score(n) for n in range(self.size)])
 
     @cached_property
+    def surprise(self) -> float:
+        """The nats a character that the unigram model expects of its own text."""
+        pieces = range(EOS + 1, self.size)
+        scores = self.scores[EOS + 1 :]
+        lengths = np.array([len(piece) for piece in self.pieces(pieces)])
+        weights = np.exp(scores)
+        return float(-(weights * scores).sum() / (weights * lengths).sum())
+
+    @cached_property
     def starts_word(self) -> np.ndarray:
         """Whether each piece begins with a space, bool [size]."""
         pieces = self.pieces(range(self.size))

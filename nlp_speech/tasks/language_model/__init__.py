@@ -12,6 +12,7 @@ import numpy as np
 
 from nlp_speech.tasks.language_model.config import LanguageModelConfig
 from nlp_speech.tasks.language_model.corpus import read_split
+from nlp_speech.text.familiarity import UNFAMILIAR, is_unfamiliar
 from nlp_speech.text.flat import padded
 from nlp_speech.text.normalization import clean, normalize
 from nlp_speech.text.tokenizer import EOS, Tokenizer
@@ -56,11 +57,13 @@ class TextScore:
         pieces: predictions it is the sum of, the end included; 0 if there was nothing
             to read.
         backward: the same read from right to left, if the model reads so too.
+        unfamiliar: whether the text is unlike those of the training.
     """
 
     log_probability: float
     pieces: int
     backward: float | None = None
+    unfamiliar: bool = False
 
     @property
     def perplexity(self) -> float:
@@ -84,7 +87,7 @@ class TextScore:
         """What the user should know about this answer, if anything."""
         if not self.pieces:
             return "there is nothing to read; the log-probability is that of nothing, 0"
-        return None
+        return UNFAMILIAR if self.unfamiliar else None
 
     def agrees(self, other: TextScore) -> bool:
         """Whether two runtimes' answers differ by no more than rounding."""
@@ -119,7 +122,8 @@ def after(
     backward = outputs.get("backward_log_probability")
     results = []
     for n, text in enumerate(inputs):
-        if not assets.tokenizer.canonical(clean(text)):
+        text = clean(text)
+        if not assets.tokenizer.canonical(text):
             results.append(TextScore(0.0, 0, None if backward is None else 0.0))
             continue
         results.append(
@@ -127,6 +131,7 @@ def after(
                 float(outputs["log_probability"][n]),
                 int(outputs["pieces"][n]),
                 None if backward is None else float(backward[n]),
+                is_unfamiliar(text, assets.tokenizer),
             )
         )
     return results

@@ -13,6 +13,7 @@ import numpy as np
 from nlp_speech.errors import UserError
 from nlp_speech.tasks.sentiment.config import SentimentConfig
 from nlp_speech.tasks.sentiment.corpus import read_split
+from nlp_speech.text.familiarity import UNFAMILIAR, is_unfamiliar
 from nlp_speech.text.flat import padded
 from nlp_speech.text.normalization import clean, normalize
 from nlp_speech.text.occlusion import Part, explain_by_occlusion
@@ -79,12 +80,14 @@ class Sentiment:
         probabilities: of all classes, in the order of the model's labels.
         empty: whether there was nothing to read; then the probabilities are the shares
             of the classes in the training data.
+        unfamiliar: whether the text is unlike those of the training.
     """
 
     label: str
     probability: float
     probabilities: dict[str, float]
     empty: bool = False
+    unfamiliar: bool = False
 
     @property
     def n_best(self) -> tuple[Label, ...]:
@@ -109,7 +112,7 @@ class Sentiment:
         """What the user should know about this answer, if anything."""
         if self.empty:
             return "there is nothing to read; the answer is how often each class occurs"
-        return None
+        return UNFAMILIAR if self.unfamiliar else None
 
 
 def load_assets(config: SentimentConfig, directory: Path) -> Assets:
@@ -152,7 +155,7 @@ def after(
     """A sentiment for each text."""
     del endpoint
     return [
-        _sentiment(row, not assets.tokenizer.canonical(clean(text)), assets)
+        _sentiment(row, clean(text), assets)
         for row, text in zip(outputs["probabilities"], inputs, strict=True)
     ]
 
@@ -245,13 +248,14 @@ def samples(config: SentimentConfig) -> list[str]:
     ]
 
 
-def _sentiment(row: np.ndarray, empty: bool, assets: Assets) -> Sentiment:
+def _sentiment(row: np.ndarray, text: str, assets: Assets) -> Sentiment:
     best = int(np.argmax(row))
     return Sentiment(
         label=assets.labels[best],
         probability=float(row[best]),
         probabilities=dict(zip(assets.labels, map(float, row), strict=True)),
-        empty=empty,
+        empty=not assets.tokenizer.canonical(text),
+        unfamiliar=is_unfamiliar(text, assets.tokenizer),
     )
 
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from nlp_speech.tasks.summarization.config import SummarizationConfig
 from nlp_speech.tasks.summarization.corpus import read_split
+from nlp_speech.text.familiarity import UNFAMILIAR, is_unfamiliar
 from nlp_speech.text.flat import padded
 from nlp_speech.text.hypotheses import Hypothesis, found_texts
 from nlp_speech.text.normalization import normalize
@@ -56,6 +57,7 @@ class Summary:
         truncated: whether the document was too long and was read in part.
         empty: whether there was nothing to read; then the summary is empty.
         document: what was summarized.
+        unfamiliar: whether the text is unlike those of the training.
     """
 
     text: str
@@ -64,6 +66,7 @@ class Summary:
     truncated: bool = False
     empty: bool = False
     document: str = ""
+    unfamiliar: bool = False
 
     def as_dict(self) -> dict[str, Any]:
         """The result as plain JSON data, without the document."""
@@ -85,7 +88,7 @@ class Summary:
             return "the document is too long; only its first part was summarized"
         if self.empty:
             return "there is nothing to read; the summary is empty"
-        return None
+        return UNFAMILIAR if self.unfamiliar else None
 
 
 def load_assets(config: SummarizationConfig, directory: Path) -> Assets:
@@ -185,4 +188,5 @@ def _summary(
         truncated=read > assets.max_source_length,
         empty=read == 0,
         document=document,
+        unfamiliar=is_unfamiliar(document, assets.tokenizer),
     )

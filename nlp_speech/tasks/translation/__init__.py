@@ -13,6 +13,7 @@ from nlp_speech.data.parallel import ParallelText
 from nlp_speech.data.paths import resolve
 from nlp_speech.errors import UserError
 from nlp_speech.tasks.translation.config import SplitSection, TranslationConfig
+from nlp_speech.text.familiarity import UNFAMILIAR, is_unfamiliar
 from nlp_speech.text.flat import padded
 from nlp_speech.text.hypotheses import Hypothesis, found_texts
 from nlp_speech.text.normalization import normalize
@@ -59,6 +60,7 @@ class Translation:
         target_pieces: what the model wrote; empty if the endpoint does not tell.
         alignment: how much of each source piece went into each target piece,
             [target pieces, source pieces], or None.
+        unfamiliar: whether the text is unlike those of the training.
     """
 
     text: str
@@ -68,6 +70,7 @@ class Translation:
     source_pieces: tuple[str, ...] = ()
     target_pieces: tuple[str, ...] = ()
     alignment: np.ndarray | None = None
+    unfamiliar: bool = False
 
     def as_dict(self) -> dict[str, Any]:
         """The result as plain JSON data, without the alignment."""
@@ -87,7 +90,7 @@ class Translation:
         """What the user should know about this answer, if anything."""
         if self.truncated:
             return "the text is too long and was translated in part"
-        return None
+        return UNFAMILIAR if self.unfamiliar else None
 
 
 def tokenizer_files(config: TranslationConfig) -> tuple[str, str]:
@@ -124,10 +127,13 @@ def after(
     if endpoint in (SERVER_ENDPOINT, TEXT_ENDPOINT):
         texts = [[t.decode() for t in row] for row in outputs["text"]]
         return [
-            _translation(texts[n], outputs["score"][n], len(ids), assets)
+            _translation(inputs[n], texts[n], outputs["score"][n], len(ids), assets)
             for n, ids in enumerate(encoded)
         ]
-    return [_with_alignment(n, ids, outputs, assets) for n, ids in enumerate(encoded)]
+    return [
+        _with_alignment(n, inputs[n], ids, outputs, assets)
+        for n, ids in enumerate(encoded)
+    ]
 
 
 def references(
@@ -201,7 +207,12 @@ def _given(files: Sequence[Path], config: TranslationConfig) -> SplitSection:
 
 
 def _translation(
-    texts: Sequence[str], scores: np.ndarray, length: int, assets: Assets, **more: Any
+    source: str,
+    texts: Sequence[str],
+    scores: np.ndarray,
+    length: int,
+    assets: Assets,
+    **more: Any,
 ) -> Translation:
     n_best = found_texts(texts, scores)
     return Translation(
@@ -209,17 +220,19 @@ def _translation(
         score=n_best[0].score,
         n_best=n_best,
         truncated=length > assets.max_source_length,
+        unfamiliar=is_unfamiliar(source, assets.source),
         **more,
     )
 
 
 def _with_alignment(
-    n: int, source_ids: list[int], outputs: Arrays, assets: Assets
+    n: int, source: str, source_ids: list[int], outputs: Arrays, assets: Assets
 ) -> Translation:
     lengths = outputs["lengths"][n]
     rows = [ids[:k].tolist() for ids, k in zip(outputs["ids"][n], lengths, strict=True)]
     read = [*source_ids[: assets.max_source_length], EOS]
     return _translation(
+        source,
         assets.target.decode(rows),
         outputs["score"][n],
         len(source_ids),

@@ -103,6 +103,9 @@ def test_another_language_gets_an_answer(live: Live) -> None:
     for result in live(["Ein sehr schöner Film", "とても良い映画", "🙂"]):
         assert sum(result.probabilities.values()) == pytest.approx(1)
         assert not result.empty
+    [known, foreign] = live(["a very good film, a good film", "Zwölf Boxkämpfer jagen"])
+    assert known.warning() is None
+    assert "another language" in (foreign.warning() or "")
 
 
 def test_probabilities_are_those_of_all_labels(live: Live) -> None:
