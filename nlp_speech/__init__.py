@@ -14,9 +14,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from nlp_speech.runtime import Model
+    from nlp_speech.tasks.speech_recognition.streaming import StreamingRecognizer
 
 __version__ = "0.1.0"
-__all__ = ["__version__", "load"]
+__all__ = ["__version__", "load", "stream"]
 
 
 def load(path: str | Path, runtime: str = "auto", **options: Any) -> Model:
@@ -38,3 +39,21 @@ def load(path: str | Path, runtime: str = "auto", **options: Any) -> Model:
     from nlp_speech.runtime import load as load_bundle
 
     return load_bundle(path, runtime=runtime, **options)
+
+
+def stream(model: Model) -> StreamingRecognizer:
+    """Begins to recognize sound while it is heard.
+
+    Args:
+        model: of a bundle of a recognizer that reads streams; any number of streams may
+            share it.
+
+    Returns:
+        What samples are given to: `accept`, `partial`, `finish`, `reset`.
+
+    Raises:
+        nlp_speech.errors.UserError: the model cannot read a stream.
+    """
+    from nlp_speech.tasks.speech_recognition.streaming import StreamingRecognizer
+
+    return StreamingRecognizer(model)

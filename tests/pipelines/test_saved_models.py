@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
+import soundfile
 
 import nlp_speech
+from nlp_speech.audio.decode import read_samples
 from nlp_speech.bundle import Bundle
+from nlp_speech.data.paths import resolve
+from nlp_speech.errors import UserError
 from nlp_speech.export import verify_bundle
 
 FOLDER = Path(__file__).parents[2] / "saved_models"
@@ -49,3 +54,32 @@ def test_translates_a_caption_on_the_device() -> None:
     translator = nlp_speech.load(FOLDER / "translation_en_de", runtime="tflite")
     [answer] = translator(["Two men are talking."])
     assert answer.text == "Zwei Männer unterhalten sich."
+
+
+def test_hears_digits_while_they_are_said(tmp_path: Path) -> None:
+    model = nlp_speech.load(FOLDER / "speech_digits", runtime="tflite")
+    recognizer = nlp_speech.stream(model)
+    said, samples = _digits(recognizer.sample_rate)
+    soundfile.write(tmp_path / "digits.wav", samples, recognizer.sample_rate)
+    [whole] = model([str(tmp_path / "digits.wav")])
+    found = []
+    for start in range(0, len(samples), 1000):
+        found += recognizer.accept(samples[start : start + 1000])
+    found += recognizer.finish()
+    assert " ".join(segment.text for segment in found) == whole.text == said
+
+
+def _digits(rate: int) -> tuple[str, np.ndarray]:
+    """Digits that somebody says, where the data are; else noise, which says nothing."""
+    clips = [resolve(f"fsdd/recordings/{n}_jackson_0.opus") for n in (7, 2, 9)]
+    if clips[0].exists():
+        sounds = [read_samples(clip, rate) for clip in clips]
+        return "7 2 9", np.concatenate(sounds)
+    noise = np.random.default_rng(1).normal(0, 1e-4, rate)
+    return "", noise.astype(np.float32)
+
+
+def test_only_a_recognizer_reads_streams() -> None:
+    translator = nlp_speech.load(FOLDER / "translation_en_de", runtime="tflite")
+    with pytest.raises(UserError, match="only a model of speech_recognition"):
+        nlp_speech.stream(translator)

@@ -73,6 +73,8 @@ class StreamingRecognizer:
     """
 
     def __init__(self, model: StreamingModel) -> None:
+        if not isinstance(model.assets, Assets):
+            raise UserError("only a model of speech_recognition can read a stream")
         config = model.assets.config
         if not config.streams:
             raise UserError(
@@ -87,6 +89,11 @@ class StreamingRecognizer:
         self._audible = np.array([bool(symbol.strip(" ")) for symbol in symbols])
         self._search = search_of(config, symbols, model.assets.fusion)
         self.reset()
+
+    @property
+    def sample_rate(self) -> int:
+        """The samples a second that `accept` takes."""
+        return self._config.frontend.sample_rate
 
     @property
     def latency_seconds(self) -> float:
