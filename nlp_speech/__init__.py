@@ -45,8 +45,8 @@ def stream(model: Model) -> StreamingRecognizer:
     """Begins to recognize sound while it is heard.
 
     Args:
-        model: of a bundle of a recognizer that reads streams; any number of streams may
-            share it.
+        model: what `load` gives for a recognizer that reads streams; any number of
+            streams may share it.
 
     Returns:
         What samples are given to: `accept`, `partial`, `finish`, `reset`.

@@ -112,6 +112,17 @@ def read_config(path: Path | str, overrides: Sequence[str] = ()) -> Experiment:
     return config
 
 
+def holds(file: Path, config: Experiment) -> bool:
+    """Whether a file holds a config, be it one that an older version has written.
+
+    Keys that the program has learned since have their defaults there.
+    """
+    try:
+        return read_config(file) == config
+    except UserError:
+        return False
+
+
 def vary(config: E, values: Mapping[str, Any]) -> E:
     """The same config with other values.
 

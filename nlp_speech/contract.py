@@ -210,9 +210,10 @@ class TrainingTask(Protocol):
     final and before they are saved: to calibrate on the validation data, for one;
     ``rates(config, model)``, which gives for paths of variables a function from the
     number of an update, a tensor counted from 0, to what the learning rate is
-    multiplied with; 0 keeps a variable as it is; and ``renew(config, before,
-    directory)``, which makes those assets anew that no weight depends on, where a run
-    that was trained with the config `before` is exported with another one.
+    multiplied with; 0 keeps a variable as it is; and ``renewal(config, before)``, for
+    a run that was trained with the config `before` and is exported with another one:
+    a function that is given a copy of its assets and makes those anew that no weight
+    depends on, or None where they are as they should be.
     """
 
     def prepare(self, config: Any, directory: Path) -> None:

@@ -63,13 +63,14 @@ def export_run(
 def _assets(run: Path, config: Any, training_task: TrainingTask) -> Iterator[Path]:
     """The assets of a run, or a copy that suits a changed config."""
     assets, before = run / "assets", read_config(run / "config.yaml")
-    renew = getattr(training_task, "renew", None)
-    if renew is None or config == before:
+    renewal = getattr(training_task, "renewal", None)
+    renew = renewal(config, before) if renewal else None
+    if renew is None:
         yield assets
         return
     with tempfile.TemporaryDirectory() as scratch:
         copy = Path(shutil.copytree(assets, Path(scratch) / "assets"))
-        renew(config, before, copy)
+        renew(copy)
         yield copy
 
 

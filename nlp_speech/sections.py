@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import math
 from decimal import Decimal
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 Fraction = Field(default=0.0, ge=0.0, lt=1.0)
 
@@ -54,6 +54,19 @@ class TextSection(Section):
         description="name of a table's column of texts; a number, from 0, if the table "
         "has no header",
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_name(cls, value: Any) -> Any:
+        """The name of a file stands for a section with that file."""
+        return {"file": value} if isinstance(value, str) else value
+
+    @field_validator("text")
+    @classmethod
+    def _is_column(cls, text: str | int) -> str | int:
+        if isinstance(text, int) and text < 0:
+            raise ValueError("columns are counted from 0")
+        return text
 
 
 class TextTokenizerSection(VocabularySection):

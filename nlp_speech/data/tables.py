@@ -152,6 +152,11 @@ def _has_header(columns: Sequence[Column]) -> bool:
 
 
 def _no_column(path: Path, number: int, name: Column, have: Sequence[str]) -> UserError:
+    if isinstance(name, int):
+        message = (
+            f"there is no column {name}, counted from 0: this line has {len(have)}"
+        )
+        return UserError.at(path, number, message)
     shown = ", ".join(repr(column[:40]) for column in have[:20]) or "none"
     return UserError.at(
         path, number, f"there is no column {name!r}; the columns are: {shown}"
@@ -165,14 +170,14 @@ def _row(
         raise UserError.at(
             path,
             number,
-            f"the header has {width} columns and this row {len(cells)}; mend the row",
+            f"the first line has {width} columns and this row {len(cells)}; mend it",
         )
     return Row(path, number, tuple(cells[place] for place in places))
 
 
 def _require_header(path: Path, places: list[int] | None) -> None:
     if places is None:
-        raise UserError.at(path, None, "there are no lines; give a table with a header")
+        raise UserError.at(path, None, "there are no lines; give a table")
 
 
 def _as_text(value: Any) -> str:

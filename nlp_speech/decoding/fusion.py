@@ -104,7 +104,7 @@ class Fusion:
             state: before it.
             symbol: what the label adds to the text; a space in it ends a word.
         """
-        # Half of a search's time goes here: no state is made that is not kept.
+        # Half of a search's time goes here: for a letter only one state is made.
         *words, last = symbol.split(" ")
         for end in words:
             before = state._replace(partial=state.partial + end)

@@ -42,10 +42,11 @@ def estimate(
     """
     if order < 1:
         raise UserError(f"the order of an n-gram model must be 1 or more, not {order}")
-    counts = _adjusted(_count(sentences, order), order)
+    seen = _count(sentences, order)
+    kept = _kept(seen, prune)
+    counts = _adjusted(seen, order)
     if not any(words[0] != END for words in counts[0]):
         raise UserError("there are no words to learn a language model from")
-    kept = _kept(counts, prune)
     lower: dict[Words, float] | None = None
     tables: list[dict[Words, Entry]] = []
     for table, keep in zip(counts, kept, strict=True):
@@ -83,20 +84,21 @@ def _adjusted(counts: list[Counter[Words]], order: int) -> list[Counts]:
     return [*adjusted, counts[-1]]
 
 
-def _kept(counts: Sequence[Counts], prune: Sequence[int]) -> list[Set[Words]]:
-    """The n-grams of each order that are not pruned.
+def _kept(seen: Sequence[Counts], prune: Sequence[int]) -> list[Set[Words]]:
+    """The n-grams of each order that are not pruned, by how often each was seen.
 
     Whatever a longer one that is kept begins or ends with is kept as well, for its
     probability is made of theirs.
     """
+    if not any(prune):
+        return [table.keys() for table in seen]
     kept: list[Set[Words]] = []
     needed: Set[Words] = frozenset()
-    for size in range(len(counts), 0, -1):
-        least = _threshold(prune, size)
-        table = counts[size - 1]
+    for size in range(len(seen), 0, -1):
+        table, least = seen[size - 1], _threshold(prune, size)
         keep = {words for words, n in table.items() if n > least or words in needed}
         needed = {words[:-1] for words in keep} | {words[1:] for words in keep}
-        kept.append(keep if least else table.keys())
+        kept.append(keep)
     return kept[::-1]
 
 

@@ -81,10 +81,9 @@ def git_commit() -> str | None:
 
 
 def data_digests(config: Any) -> dict[str, str]:
-    """SHA-256 of each file that the `data` section of a config names, by that name."""
-    section = config.model_dump(mode="json").get("data", {})
+    """SHA-256 of each data file that a config names, by that name."""
     found: dict[str, str] = {}
-    for name in sorted(set(_strings(section))):
+    for name in sorted(set(_strings(config.model_dump(mode="json")))):
         path = resolve(name)
         if path.is_file():
             found[name] = sha256(path)

@@ -6,6 +6,7 @@ Label 0 is the blank of CTC, which is padding too. No TensorFlow.
 from __future__ import annotations
 
 import json
+import re
 import unicodedata
 from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
@@ -16,6 +17,10 @@ from nlp_speech.files import write_text
 from nlp_speech.text.tokenizer import BOS, EOS, PAD, UNK, Tokenizer
 
 BLANK = 0
+
+# Marks that do not stand between two letters: 'tis and boys' lose theirs as well.
+_QUOTES = re.compile(r"(?<!\w)['\u2018\u2019]|['\u2018\u2019](?!\w)")
+_APOSTROPHE = re.compile(r"\w'\w")
 
 
 class Labels(Protocol):
@@ -128,7 +133,8 @@ class Pieces:
 def spoken(text: str, characters: Collection[str], case: str = "keep") -> str | None:
     """A written sentence as a transcript: its words, in characters that have labels.
 
-    Punctuation without a label ends a word, and a typographic apostrophe is one.
+    Punctuation without a label ends a word. Quotation marks around a word are none of
+    it, and a typographic apostrophe is a plain one where only that has a label.
 
     Args:
         text: of any source.
@@ -136,14 +142,20 @@ def spoken(text: str, characters: Collection[str], case: str = "keep") -> str | 
         case: ``keep``, ``lower`` or ``upper``.
 
     Returns:
-        The words, or None where a letter or digit has no label: nobody knows how it
-        would be transcribed.
+        The words, or None where what belongs to a word (a letter, an accent, a digit,
+        an apostrophe between letters) has no label: nobody knows how it would be
+        transcribed.
     """
-    text = clean(text.replace("\u2019", "'"), case)
-    left = set(text) - set(characters)
-    if any(character.isalnum() for character in left):
+    text = "".join(c for c in clean(text, case) if unicodedata.category(c) != "Cf")
+    if "\u2019" not in characters:
+        text = text.replace("\u2019", "'")
+    text = _QUOTES.sub(" ", text)
+    left = {c for c in text if c not in characters}
+    if any(c.isalnum() or unicodedata.combining(c) for c in left):
         return None
-    words = "".join(c if c in characters else " " for c in text).split()
+    if "'" in left and _APOSTROPHE.search(text):
+        return None
+    words = "".join(" " if c in left else c for c in text).split()
     return " ".join(word for word in words if any(c.isalnum() for c in word))
 
 

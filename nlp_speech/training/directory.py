@@ -9,13 +9,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from nlp_speech.config import dump_config
+from nlp_speech.config import dump_config, holds
 from nlp_speech.errors import UserError
 
+_CONFIG = "config.yaml"
 
-def fingerprint(config: Any) -> str:
-    """What tells whether checkpoints belong to a config."""
-    return hashlib.sha256(dump_config(config).encode()).hexdigest()
+
+def fingerprint(directory: Path) -> str:
+    """What tells whether checkpoints belong to the config of a run's directory."""
+    return hashlib.sha256((directory / _CONFIG).read_bytes()).hexdigest()
 
 
 def open_directory(config: Any, directory: Path, resume: bool) -> None:
@@ -24,15 +26,14 @@ def open_directory(config: Any, directory: Path, resume: bool) -> None:
     Raises:
         UserError: it is in use and `resume` is not set, or its config is another one.
     """
-    text = dump_config(config)
-    file = directory / "config.yaml"
+    file = directory / _CONFIG
     if file.exists():
         if not resume:
             raise UserError(
                 f"{directory} holds a run already; go on with --resume, or give "
                 "another --output"
             )
-        if file.read_text(encoding="utf-8") != text:
+        if not holds(file, config):
             raise UserError.at(
                 file,
                 None,
@@ -43,7 +44,7 @@ def open_directory(config: Any, directory: Path, resume: bool) -> None:
         raise UserError(f"{directory} is no run that could be resumed")
     else:
         directory.mkdir(parents=True, exist_ok=True)
-        file.write_text(text, encoding="utf-8")
+        file.write_text(dump_config(config), encoding="utf-8")
 
 
 @contextmanager

@@ -105,7 +105,7 @@ def _train(
 ) -> Path:
     keras.utils.set_random_seed(config.seed)
     assets = task.load_assets(config, directory / "assets")
-    checkpoints = Checkpoints(directory / "checkpoints", fingerprint(config))
+    checkpoints = Checkpoints(directory / "checkpoints", fingerprint(directory))
     watched = (task.METRIC, task.COUNTED, devices.chief)
     with Reporter(directory, config.training, *watched) as reporter:
         run = _Run(task, training_task, config, assets, checkpoints, reporter, devices)

@@ -13,7 +13,7 @@ import optuna
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState
 
-from nlp_speech.config import dump_config, value_of
+from nlp_speech.config import dump_config, holds, value_of
 from nlp_speech.errors import UserError
 from nlp_speech.files import write_text
 from nlp_speech.sections import Experiment, ParameterSection
@@ -54,10 +54,9 @@ def opened(
 
 
 def _claim(config: Experiment, directory: Path) -> None:
-    text = dump_config(config)
     file = directory / _CONFIG
     if file.exists():
-        if file.read_text(encoding="utf-8") != text:
+        if not holds(file, config):
             raise UserError.at(
                 file,
                 None,
@@ -67,7 +66,7 @@ def _claim(config: Experiment, directory: Path) -> None:
     elif directory.exists() and any(directory.iterdir()):
         raise UserError(f"{directory} holds something else; give another --output")
     else:
-        write_text(file, text)
+        write_text(file, dump_config(config))
 
 
 def _load(config: Experiment, directory: Path, higher_is_better: bool) -> optuna.Study:

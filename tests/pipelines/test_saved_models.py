@@ -81,5 +81,5 @@ def _digits(rate: int) -> tuple[str, np.ndarray]:
 
 def test_only_a_recognizer_reads_streams() -> None:
     translator = nlp_speech.load(FOLDER / "translation_en_de", runtime="tflite")
-    with pytest.raises(UserError, match="only a model of speech_recognition"):
+    with pytest.raises(UserError, match="only a loaded model of speech_recognition"):
         nlp_speech.stream(translator)

@@ -77,6 +77,7 @@ class TextScore:
             "pieces": self.pieces,
             "perplexity": self.perplexity,
             "backward_log_probability": self.backward,
+            "unfamiliar": self.unfamiliar,
         }
 
     def as_text(self) -> str:

@@ -102,6 +102,7 @@ class Sentiment:
             "probability": self.probability,
             "probabilities": dict(self.probabilities),
             "empty": self.empty,
+            "unfamiliar": self.unfamiliar,
         }
 
     def as_text(self) -> str:

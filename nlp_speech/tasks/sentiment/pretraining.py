@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -22,6 +23,8 @@ from nlp_speech.tasks.sentiment.model import build
 from nlp_speech.text.flat import padded
 from nlp_speech.text.tokenizer import EOS, Tokenizer
 from nlp_speech.weights import write_arrays
+
+_log = logging.getLogger(__name__)
 
 _LANGUAGE_MODEL = "language_model"
 _MODELS = {_LANGUAGE_MODEL: "language model", NAME: "classifier"}
@@ -82,8 +85,18 @@ def _of_language_model(
 def _of_classifier(found: Pretrained, ours: Sequence[str]) -> dict[str, np.ndarray]:
     """All weights but a softmax of other labels, and the temperature, fitted anew."""
     theirs = load_assets(found.config, found.assets).labels
-    left = ("temperature",) if theirs == ours else ("temperature", "softmax/")
-    return {p: w for p, w in found.weights.items() if not p.startswith(left)}
+    weights = {p: w for p, w in found.weights.items() if p != "temperature"}
+    softmax = {p: w for p, w in weights.items() if p.startswith("softmax/")}
+    same = set(theirs) == set(ours)
+    _log.info(
+        "it begins with the classifier %s; its softmax %s",
+        found.path,
+        "too" if same else "is left: it has other labels",
+    )
+    if same:
+        order = [theirs.index(label) for label in ours]
+        return weights | {p: w[..., order] for p, w in softmax.items()}
+    return {p: w for p, w in weights.items() if p not in softmax}
 
 
 def _standardized(

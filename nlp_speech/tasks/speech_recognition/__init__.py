@@ -108,10 +108,21 @@ def load_assets(config: SpeechRecognitionConfig, directory: Path) -> Assets:
     statistics = Statistics.load(directory / STATISTICS_FILE)
     return Assets(
         config,
-        _load_labels(config, directory),
+        load_labels(config, directory),
         FrontEnd(config.frontend, statistics),
         load_fusion(config, directory),
     )
+
+
+def load_labels(config: SpeechRecognitionConfig, directory: Path) -> Labels:
+    """Opens the vocabulary.
+
+    Raises:
+        UserError: it is missing or damaged.
+    """
+    if config.vocabulary.kind == "characters":
+        return Characters.load(directory / LABELS_FILE)
+    return Pieces(Tokenizer.load(directory / TOKENIZER_FILE))
 
 
 def before(endpoint: str, inputs: Sequence[str], assets: Assets) -> Arrays:
@@ -252,12 +263,6 @@ def samples(config: SpeechRecognitionConfig) -> list[str]:
         f"{GENERATED}silence:0.01",
         f"{GENERATED}silence:0",
     ]
-
-
-def _load_labels(config: SpeechRecognitionConfig, directory: Path) -> Labels:
-    if config.vocabulary.kind == "characters":
-        return Characters.load(directory / LABELS_FILE)
-    return Pieces(Tokenizer.load(directory / TOKENIZER_FILE))
 
 
 def _transcript(n: int, outputs: Arrays, assets: Assets) -> Transcript:

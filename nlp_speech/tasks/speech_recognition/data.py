@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,7 @@ from nlp_speech.tasks.speech_recognition import (
     STATISTICS_FILE,
     TOKENIZER_FILE,
     Assets,
+    load_labels,
     utterances,
 )
 from nlp_speech.tasks.speech_recognition.alignment import steps_needed
@@ -67,7 +68,7 @@ def prepare(config: SpeechRecognitionConfig, directory: Path) -> None:
         Characters.of(texts).save(directory / LABELS_FILE)
     else:
         _tokenizer(texts, config.vocabulary.size).save(directory / TOKENIZER_FILE)
-    prepare_language(config, texts, directory)
+    prepare_language(config, texts, load_labels(config, directory), directory)
     _statistics(config, sounds, found).save(directory / STATISTICS_FILE)
     frames = sum(map(sounds.frames, found))
     report = {
@@ -82,18 +83,24 @@ def prepare(config: SpeechRecognitionConfig, directory: Path) -> None:
     )
 
 
-def renew(
-    config: SpeechRecognitionConfig, before: SpeechRecognitionConfig, directory: Path
-) -> None:
-    """Makes the language model of a changed config; see `contract.TrainingTask`.
+def renewal(
+    config: SpeechRecognitionConfig, before: SpeechRecognitionConfig
+) -> Callable[[Path], None] | None:
+    """What makes the language model of a changed config; see `contract.TrainingTask`.
 
-    Raises:
-        UserError: a manifest or a text is missing or bad.
+    It reads the transcripts of the training set, if they are part of the model, and no
+    sound. It raises a UserError if a manifest or a text is missing or bad.
     """
-    if not same_model(config.language, before.language):
-        case, parts = config.vocabulary.case, config.data.train
-        texts = [clean(u.text, case) for part in parts for u in utterances(part, 0)]
-        prepare_language(config, texts, directory)
+    if same_model(config.language, before.language):
+        return None
+
+    def renew(directory: Path) -> None:
+        parts = config.data.train if config.language.order else ()
+        found = (u for part in parts for u in utterances(part, check_files=False))
+        texts = [clean(u.text, config.vocabulary.case) for u in found]
+        prepare_language(config, texts, load_labels(config, directory), directory)
+
+    return renew
 
 
 def _tokenizer(texts: Sequence[str], size: int) -> Tokenizer:

@@ -7,7 +7,7 @@ so that all runtimes give the same text.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from nlp_speech.data.paths import resolve
@@ -22,31 +22,42 @@ from nlp_speech.tasks.speech_recognition.config import (
     LanguageSection,
     SpeechRecognitionConfig,
 )
-from nlp_speech.text.labels import spoken
+from nlp_speech.text.labels import Labels, spoken
 
 LANGUAGE_FILE = "language.arpa"
 
 
 def prepare_language(
-    config: SpeechRecognitionConfig, transcripts: Iterable[str], directory: Path
+    config: SpeechRecognitionConfig,
+    transcripts: Sequence[str],
+    labels: Labels,
+    directory: Path,
 ) -> None:
     """Makes the language model that the config asks for, or none.
 
     Args:
         config: the experiment.
-        transcripts: of the training set, as the labels are learned from.
+        transcripts: of the training set, in the config's case; not read if the model is
+            a file.
+        labels: what the recognizer writes.
         directory: where the model goes.
 
     Raises:
-        UserError: a file of the config is missing or bad.
+        UserError: a file of the config is missing or bad, or the recognizer has no
+            labels for what stands there.
     """
     section = config.language
     (directory / LANGUAGE_FILE).unlink(missing_ok=True)
     if section.file is not None:
         write_arpa(read_arpa(resolve(section.file)), directory / LANGUAGE_FILE)
     elif section.order:
-        said = list(transcripts)
-        texts = [*said, *_written(config, set("").union(*said))]
+        characters = set().union(*labels.symbols)
+        if not any(characters.issuperset(text) for text in transcripts):
+            raise UserError(
+                f"with vocabulary.case {config.vocabulary.case} the recognizer has no "
+                "labels for the letters of the transcripts; give another case"
+            )
+        texts = [*transcripts, *_written(config, characters)]
         sentences = (text.split() for text in texts)
         model = estimate(sentences, section.order, section.prune)
         write_arpa(model, directory / LANGUAGE_FILE)
@@ -106,12 +117,14 @@ def _written(config: SpeechRecognitionConfig, characters: set[str]) -> Iterator[
             raise UserError.at(
                 path,
                 None,
-                "no sentence of this text for the language model is written in the "
-                "letters of the transcripts; set vocabulary.case to their case",
+                "no sentence of this text for the language model can be written with "
+                "the labels; set vocabulary.case to the case of the transcripts",
             )
-        logging.getLogger(__name__).info(
+        most = 2 * used > read
+        logging.getLogger(__name__).log(
+            logging.INFO if most else logging.WARNING,
             "%s: %d sentences for the language model; %d are left out that have "
-            "letters or digits that no transcript has, or no word",
+            "letters or digits without a label, or no word",
             path,
             used,
             read - used,

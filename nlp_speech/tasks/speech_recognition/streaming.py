@@ -73,8 +73,8 @@ class StreamingRecognizer:
     """
 
     def __init__(self, model: StreamingModel) -> None:
-        if not isinstance(model.assets, Assets):
-            raise UserError("only a model of speech_recognition can read a stream")
+        if not isinstance(getattr(model, "assets", None), Assets):
+            raise UserError("only a loaded model of speech_recognition reads streams")
         config = model.assets.config
         if not config.streams:
             raise UserError(

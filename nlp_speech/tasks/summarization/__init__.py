@@ -76,6 +76,7 @@ class Summary:
             "n_best": [{"text": h.text, "score": h.score} for h in self.n_best],
             "truncated": self.truncated,
             "empty": self.empty,
+            "unfamiliar": self.unfamiliar,
         }
 
     def as_text(self) -> str:
@@ -84,11 +85,12 @@ class Summary:
 
     def warning(self) -> str | None:
         """What the user should know about this answer, if anything."""
-        if self.truncated:
-            return "the document is too long; only its first part was summarized"
         if self.empty:
             return "there is nothing to read; the summary is empty"
-        return UNFAMILIAR if self.unfamiliar else None
+        found = [UNFAMILIAR] if self.unfamiliar else []
+        if self.truncated:
+            found.append("the document is too long; only its first part was summarized")
+        return "; ".join(found) or None
 
 
 def load_assets(config: SummarizationConfig, directory: Path) -> Assets:

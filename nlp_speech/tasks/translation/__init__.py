@@ -80,6 +80,7 @@ class Translation:
             "score": self.score,
             "n_best": n_best,
             "truncated": self.truncated,
+            "unfamiliar": self.unfamiliar,
         }
 
     def as_text(self) -> str:
@@ -88,9 +89,10 @@ class Translation:
 
     def warning(self) -> str | None:
         """What the user should know about this answer, if anything."""
+        found = [UNFAMILIAR] if self.unfamiliar else []
         if self.truncated:
-            return "the text is too long and was translated in part"
-        return UNFAMILIAR if self.unfamiliar else None
+            found.append("the text is too long and was translated in part")
+        return "; ".join(found) or None
 
 
 def tokenizer_files(config: TranslationConfig) -> tuple[str, str]:

@@ -125,6 +125,15 @@ def test_pruning_leaves_no_gaps(text: list[list[str]], order: int) -> None:
         assert model.tables[-1].keys() == {w for w, n in counts.items() if n > 1}
 
 
+def test_pruning_counts_how_often_an_ngram_was_seen() -> None:
+    text = [list("xbcd")] * 2 + [list("ybce")] * 2
+    model = estimate(text, 3, [0, 2])
+    # "b c" begins two trigrams, each seen twice, and itself was seen four times.
+    assert [w for w in model.tables[1] if START not in w and END not in w] == [
+        ("b", "c")
+    ]
+
+
 def test_what_is_pruned_falls_back() -> None:
     model = estimate(TEXT, 2, [0, 1])
     assert ("one", "two") in model.tables[1]

@@ -14,6 +14,7 @@ import tensorflow as tf
 import yaml
 
 from nlp_speech.bundle import FORMAT_VERSION, Bundle, file_digests, sha256
+from nlp_speech.config import read_config
 from nlp_speech.contract import Endpoint
 from nlp_speech.errors import UserError
 from nlp_speech.export import provenance, record_scores
@@ -267,6 +268,21 @@ def test_data_files_are_hashed(
     monkeypatch.setenv("NLP_SPEECH_DATA", str(tmp_path))
     metrics = Bundle.open(export_toy()).metrics
     assert metrics["data"] == {"letters.txt": sha256(tmp_path / "letters.txt")}
+
+
+def test_texts_of_a_language_model_are_data(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = read_config(
+        Path(__file__).parents[3] / "configs/speech_recognition/english.yaml"
+    )
+    text = tmp_path / config.language.text[0].file
+    text.parent.mkdir()
+    text.write_text("Hello.\tHallo.\n")
+    monkeypatch.setenv("NLP_SPEECH_DATA", str(tmp_path))
+    assert provenance.data_digests(config) == {
+        config.language.text[0].file: sha256(text)
+    }
 
 
 def test_default_variant_only(export_toy: ExportToy, toy_tasks: None) -> None:

@@ -18,6 +18,8 @@ ENGLISH = [
     "This film was so dull that I left before the end of it.",
     "A man in a red shirt is standing in front of a house.",
     "no movement , no yuks , not much of anything .",
+    "WHAT A TERRIBLE FILM. DO NOT WATCH IT.",
+    "Please call me back at 555-0134 tomorrow.",
 ]
 OTHERS = [
     "Dieser Film war so langweilig, dass ich vor dem Ende gegangen bin.",
@@ -53,8 +55,15 @@ def test_short_texts_say_nothing(text: str, tokenizer: Tokenizer) -> None:
     assert not is_unfamiliar(text, tokenizer)
 
 
+def test_what_was_learned_from_two_languages_knows_both() -> None:
+    shared = Bundle.open(MODELS / "translation_en_de").load_assets().source
+    assert not is_unfamiliar("Eine Frau steht vor einem Haus und liest.", shared)
+    assert is_unfamiliar("Une femme lit un livre devant une maison.", shared)
+
+
 def test_only_the_beginning_is_read(tokenizer: Tokenizer) -> None:
     assert not is_unfamiliar(ENGLISH[0] * 30 + OTHERS[0] * 100, tokenizer)
+    assert is_unfamiliar(" " * 1000 + OTHERS[0], tokenizer)
 
 
 @pytest.mark.parametrize(

@@ -78,8 +78,19 @@ def test_clean(text: str, case: str, expected: str) -> None:
         ("at 5 o'clock", None),
         ("na\u00efve", None),
         ("...", ""),
+        ("\u2018Stop\u2019, he said", "STOP HE SAID"),
+        ("co\u00adoperate", "COOPERATE"),
+        ("the boys' 'red' hats", "THE BOYS RED HATS"),
+        ("x\u0331 marks", None),
     ],
 )
 def test_spoken(text: str, expected: str | None) -> None:
     letters = {*map(chr, range(ord("A"), ord("Z") + 1)), "'", " "}
     assert spoken(text, letters, "upper") == expected
+
+
+def test_apostrophes_are_those_of_the_labels() -> None:
+    letters = set("dont lhome")
+    assert spoken("l\u2019homme", letters | {"\u2019"}) == "l\u2019homme"
+    assert spoken("don\u2019t", letters | {"'"}) == "don't"
+    assert spoken("don't", letters) is None

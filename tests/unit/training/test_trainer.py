@@ -12,6 +12,7 @@ import keras
 import numpy as np
 import pytest
 
+from nlp_speech.config import dump_config
 from nlp_speech.contract import load_task, load_training_task
 from nlp_speech.errors import UserError
 from nlp_speech.tasks.translation import TranslationConfig
@@ -125,6 +126,20 @@ def test_resuming_with_another_config_is_refused(
         run(changed, tmp_path / "run", resume=True)
     with pytest.raises(UserError, match="holds a run already"):
         run(small_config, tmp_path / "run")
+
+
+def test_a_run_of_an_older_version_goes_on(
+    small_config: TranslationConfig, tmp_path: Path
+) -> None:
+    """Its config lacks what was added since, which has its default."""
+    text = dump_config(small_config)
+    assert "  xla: false\n" in text
+    (tmp_path / "run").mkdir()
+    file = tmp_path / "run/config.yaml"
+    file.write_text(text.replace("  xla: false\n", ""), encoding="utf-8")
+    for _ in range(2):
+        run(small_config, tmp_path / "run", resume=True)
+    assert "xla" not in file.read_text(encoding="utf-8")
 
 
 def test_a_damaged_checkpoint_falls_back_to_the_one_before(

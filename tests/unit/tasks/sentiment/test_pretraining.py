@@ -174,6 +174,23 @@ def test_it_begins_with_a_classifiers_weights(
     assert float(ours.temperature) == 1
 
 
+def test_labels_in_another_order_keep_their_softmax(
+    tmp_path: Path, make_config: Callable[..., Any]
+) -> None:
+    run = tmp_path / "run"
+    theirs = classifier_run(make_config, run)
+    labels = run / "assets/labels.json"
+    counts = json.loads(labels.read_text())
+    labels.write_text(json.dumps(dict(reversed(counts.items()))))
+    config = classifier_config(make_config, run, attention_units=5, hidden_units=4)
+    training.prepare(config, tmp_path / "assets")
+    ours = training.build(config, sentiment.load_assets(config, tmp_path / "assets"))
+    kernel = weights_by_path(theirs)["softmax/kernel"].numpy()
+    np.testing.assert_array_equal(
+        weights_by_path(ours)["softmax/kernel"].numpy(), kernel[:, ::-1]
+    )
+
+
 def test_a_classifier_of_other_sizes(
     tmp_path: Path, make_config: Callable[..., Any]
 ) -> None:

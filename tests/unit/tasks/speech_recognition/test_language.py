@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -14,7 +13,12 @@ from nlp_speech.decoding.arpa import END, read_arpa, write_arpa
 from nlp_speech.decoding.fusion import Fusion
 from nlp_speech.decoding.ngram import estimate
 from nlp_speech.errors import UserError
-from nlp_speech.tasks.speech_recognition import Assets, after, data, training
+from nlp_speech.tasks.speech_recognition import (
+    LABELS_FILE,
+    Assets,
+    after,
+    training,
+)
 from nlp_speech.tasks.speech_recognition.language import (
     LANGUAGE_FILE,
     load_fusion,
@@ -22,9 +26,11 @@ from nlp_speech.tasks.speech_recognition.language import (
     prepare_language,
 )
 from nlp_speech.tasks.speech_recognition.tuning import Grid, Heard, tune
+from nlp_speech.text.labels import Characters
 
 TEXTS = ["ab ad", "ab ad", "ac", "ab"]
 SYMBOLS = ("", " ", "a", "b", "c", "d", "e", "f", "g")
+LABELS = Characters(SYMBOLS[1:])
 
 
 def spelled(text: str, other: str, share: float) -> np.ndarray:
@@ -73,7 +79,7 @@ def test_learned_from_transcripts_and_text(small: Any, tmp_path: Path) -> None:
     config = small.config(
         language={"order": 2, "text": files}, vocabulary={"case": "lower"}
     )
-    prepare_language(config, TEXTS, tmp_path)
+    prepare_language(config, TEXTS, LABELS, tmp_path)
     expected = estimate((t.split() for t in [*TEXTS, "da da", "cab"]), 2)
     found = read_arpa(tmp_path / LANGUAGE_FILE)
     for sentence in (["ab", "ad"], ["da"], ["cab"], ["zz"]):
@@ -91,13 +97,13 @@ def test_an_arpa_file_of_the_user(small: Any, tmp_path: Path) -> None:
     write_arpa(estimate([["fa"]], 1), tmp_path / "mine.arpa")
     config = small.config(language={"file": str(tmp_path / "mine.arpa")})
     (tmp_path / "assets").mkdir()
-    prepare_language(config, TEXTS, tmp_path / "assets")
+    prepare_language(config, TEXTS, LABELS, tmp_path / "assets")
     found = read_arpa(tmp_path / "assets" / LANGUAGE_FILE)
     assert [word for word, _ in found.words()] == ["fa"]
 
 
 def test_no_language_is_no_file(small: Any, tmp_path: Path) -> None:
-    prepare_language(small.config(), TEXTS, tmp_path)
+    prepare_language(small.config(), TEXTS, LABELS, tmp_path)
     assert not list(tmp_path.iterdir())
     assert load_fusion(small.config(), tmp_path) is None
     hot = load_fusion(small.config(language={"hot_words": {"ad": 2.0}}), tmp_path)
@@ -171,34 +177,47 @@ def test_a_wrong_section_is_refused(small: Any, section: dict[str, Any]) -> None
 def test_missing_files_are_named(small: Any, tmp_path: Path) -> None:
     missing = str(tmp_path / "missing")
     with pytest.raises(UserError, match="missing"):
-        prepare_language(small.config(language={"file": missing}), TEXTS, tmp_path)
+        prepare_language(
+            small.config(language={"file": missing}), TEXTS, LABELS, tmp_path
+        )
     config = small.config(language={"order": 1, "text": [{"file": missing}]})
     with pytest.raises(UserError, match="missing"):
-        prepare_language(config, TEXTS, tmp_path)
+        prepare_language(config, TEXTS, LABELS, tmp_path)
     (tmp_path / "other.txt").write_text("AB\n", encoding="utf-8")
     files = [{"file": str(tmp_path / "other.txt")}]
     config = small.config(language={"order": 1, "text": files})
     with pytest.raises(UserError, match=r"other\.txt: .*set vocabulary\.case"):
-        prepare_language(config, TEXTS, tmp_path)
+        prepare_language(config, TEXTS, LABELS, tmp_path)
+    named = small.config(language={"order": 1, "text": [str(tmp_path / "other.txt")]})
+    assert named == config
     with pytest.raises(UserError, match=LANGUAGE_FILE):
         load_fusion(small.config(language={"order": 1}), tmp_path)
 
 
-def test_a_changed_config_gets_another_model(
-    small: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(
-        data, "utterances", lambda part, *_: [SimpleNamespace(text="AB ad")]
+def test_a_changed_config_gets_another_model(small: Any, tmp_path: Path) -> None:
+    manifest = tmp_path / "m.tsv"
+    # Nobody needs the sound itself.
+    manifest.write_text("path\ttranscript\nnone.wav\tAB ad\n")
+    split = {"manifest": str(manifest)}
+    data = {"train": [split], "validation": [split]}
+    bare = small.config(data=data)
+    light = small.config(data=data, language={"order": 2, "weight": 0.1})
+    heavy = small.config(
+        data=data, language={"order": 2, "weight": 0.9}, vocabulary={"case": "lower"}
     )
-    (tmp_path / LANGUAGE_FILE).write_text("before")
-    bare = small.config()
-    weighted = small.config(language={"order": 2, "weight": 0.1})
-    learned = small.config(
-        language={"order": 2, "weight": 0.9}, vocabulary={"case": "lower"}
-    )
-    training.renew(learned, weighted, tmp_path)
-    assert (tmp_path / LANGUAGE_FILE).read_text() == "before"
-    training.renew(learned, bare, tmp_path)
+    assert training.renewal(heavy, light) is None
+    LABELS.save(tmp_path / LABELS_FILE)
+    renewed(heavy, bare, tmp_path)
     assert dict(read_arpa(tmp_path / LANGUAGE_FILE).words()).keys() == {"ab", "ad"}
-    training.renew(bare, learned, tmp_path)
+    other = small.config(data=data, language={"order": 2}, vocabulary={"case": "upper"})
+    with pytest.raises(UserError, match=r"vocabulary\.case upper .* another case"):
+        renewed(other, bare, tmp_path)
+    manifest.unlink()
+    renewed(bare, heavy, tmp_path)
     assert not (tmp_path / LANGUAGE_FILE).exists()
+
+
+def renewed(config: Any, before: Any, directory: Path) -> None:
+    renew = training.renewal(config, before)
+    assert renew is not None
+    renew(directory)
