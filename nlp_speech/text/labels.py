@@ -160,8 +160,9 @@ def spoken(text: str, characters: Collection[str], case: str = "keep") -> str | 
 
 
 def text_of(labels: Iterable[int], symbols: Sequence[str]) -> str:
-    """The text that labels spell, without space around it."""
-    return "".join(symbols[int(label)] for label in labels).strip(" ")
+    """The text that labels spell, with single spaces and none around it."""
+    spelled = "".join(symbols[int(label)] for label in labels)
+    return re.sub(" +", " ", spelled).strip(" ")
 
 
 def clean(text: str, case: str = "keep") -> str:

@@ -74,6 +74,7 @@ class Recognizer(tf.Module):
         found = (self.recognize_features if given else self.recognize_labels)(**sound)
         symbols = tf.constant(self.symbols)
         text = tf.strings.reduce_join(tf.gather(symbols, found["ids"]), axis=-1)
+        text = tf.strings.regex_replace(text, " +", " ")
         words = words_of(
             symbols,
             found["ids"][:, 0],

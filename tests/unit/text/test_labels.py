@@ -31,6 +31,11 @@ def test_labels_spell_the_text(text: str) -> None:
     assert text_of(ids, labels.symbols) == text
 
 
+def test_spaces_are_single() -> None:
+    labels = Characters("ab ")
+    assert text_of([1, 2, 1, 1, 3, 1], labels.symbols) == "a b"
+
+
 def test_characters_are_saved(tmp_path: Path) -> None:
     path = tmp_path / "labels.json"
     Characters.of(["größe \u2028 x"]).save(path)
