@@ -273,7 +273,7 @@ def test_data_files_are_hashed(
 def test_texts_of_a_language_model_are_data(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    config = read_config(
+    config: Any = read_config(
         Path(__file__).parents[3] / "configs/speech_recognition/english.yaml"
     )
     text = tmp_path / config.language.text[0].file
