@@ -103,7 +103,8 @@ def _kept(seen: Sequence[Counts], prune: Sequence[int]) -> list[Set[Words]]:
 
 
 def _threshold(prune: Sequence[int], size: int) -> int:
-    if size == 1 or not prune:
+    """How often an n-gram that is pruned is seen at most; words never are."""
+    if size == 1:
         return 0
     return prune[min(size, len(prune)) - 1]
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from unicodedata import combining
-
-import numpy as np
+from unicodedata import category
 
 from nlp_speech.text.tokenizer import UNK, Tokenizer
 
@@ -40,21 +38,21 @@ def is_unfamiliar(text: str, tokenizer: Tokenizer) -> bool:
     if len(words) < _LEAST:
         return False
     limit = _LIMIT * tokenizer.surprise
-    return all(_surprise(form, tokenizer) > limit for form in {words, words.lower()})
+    return all(_surprise(form, tokenizer) > limit for form in (words, words.lower()))
 
 
 def _words(text: str) -> str:
     """Letters with their marks and apostrophes, between single spaces."""
-    kept = (c if c.isalpha() or combining(c) or c in "'\u2019" else " " for c in text)
+    kept = (c if category(c)[0] in "LM" or c in "'\u2019" else " " for c in text)
     return " ".join("".join(kept).split())
 
 
 def _surprise(text: str, tokenizer: Tokenizer) -> float:
-    """Nats a character."""
+    """Nats a character: single spaces, so that the pieces are as long as the text."""
     [ids] = tokenizer.encode([text])
-    [pieces] = tokenizer.surfaces([text])
-    # A run of unknown characters is one piece.
-    lengths = np.array([len(piece) for piece in pieces])
-    unseen = lengths * (tokenizer.scores.min() - _UNSEEN)
-    scores = np.where(np.array(ids) == UNK, unseen, tokenizer.scores[ids])
-    return float(-scores.sum() / lengths.sum())
+    size = len(text) + 1  # a space begins it
+    known = [n for n in ids if n != UNK]
+    # Normalization may have made more characters of some.
+    unseen = max(size - tokenizer.lengths[known].sum(), 0)
+    rarest = tokenizer.scores.min() - _UNSEEN
+    return float(-(tokenizer.scores[known].sum() + unseen * rarest) / size)

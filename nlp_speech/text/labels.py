@@ -151,7 +151,7 @@ def spoken(text: str, characters: Collection[str], case: str = "keep") -> str | 
         text = text.replace("\u2019", "'")
     text = _QUOTES.sub(" ", text)
     left = {c for c in text if c not in characters}
-    if any(c.isalnum() or unicodedata.combining(c) for c in left):
+    if any(c.isalnum() or unicodedata.category(c)[0] == "M" for c in left):
         return None
     if "'" in left and _APOSTROPHE.search(text):
         return None

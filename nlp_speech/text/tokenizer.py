@@ -122,11 +122,14 @@ class Tokenizer:
     @cached_property
     def surprise(self) -> float:
         """The nats a character that the unigram model expects of its own text."""
-        pieces = range(EOS + 1, self.size)
-        scores = self.scores[EOS + 1 :]
-        lengths = np.array([len(piece) for piece in self.pieces(pieces)])
+        scores, lengths = self.scores[EOS + 1 :], self.lengths[EOS + 1 :]
         weights = np.exp(scores)
         return float(-(weights * scores).sum() / (weights * lengths).sum())
+
+    @cached_property
+    def lengths(self) -> np.ndarray:
+        """The characters of each piece, U+2581 included, int64 [size]."""
+        return np.array([len(piece) for piece in self.pieces(range(self.size))])
 
     @cached_property
     def starts_word(self) -> np.ndarray:

@@ -10,6 +10,8 @@ import pytest
 from nlp_speech.bundle import Bundle
 from nlp_speech.data.parallel import read_lines
 from nlp_speech.data.paths import resolve
+from nlp_speech.tasks.summarization import Summary
+from nlp_speech.tasks.translation import Translation
 from nlp_speech.text.familiarity import is_unfamiliar
 from nlp_speech.text.tokenizer import Tokenizer
 
@@ -59,6 +61,18 @@ def test_what_was_learned_from_two_languages_knows_both() -> None:
     shared = Bundle.open(MODELS / "translation_en_de").load_assets().source
     assert not is_unfamiliar("Eine Frau steht vor einem Haus und liest.", shared)
     assert is_unfamiliar("Une femme lit un livre devant une maison.", shared)
+
+
+@pytest.mark.parametrize(
+    ("kind", "length"),
+    [(Translation, "the text is too long"), (Summary, "the document is too long")],
+)
+def test_a_long_foreign_text_is_told_both(kind: Any, length: str) -> None:
+    warning = kind("", 0.0, truncated=True, unfamiliar=True).warning()
+    assert "another language" in warning
+    assert length in warning
+    assert kind("", 0.0).warning() is None
+    assert kind("", 0.0, unfamiliar=True).as_dict()["unfamiliar"]
 
 
 def test_only_the_beginning_is_read(tokenizer: Tokenizer) -> None:

@@ -87,6 +87,8 @@ def test_clean(text: str, case: str, expected: str) -> None:
         ("co\u00adoperate", "COOPERATE"),
         ("the boys' 'red' hats", "THE BOYS RED HATS"),
         ("x\u0331 marks", None),
+        ("\u0939\u093f A", None),
+        ("A\u093fB", None),
     ],
 )
 def test_spoken(text: str, expected: str | None) -> None:

@@ -188,6 +188,8 @@ def test_missing_files_are_named(small: Any, tmp_path: Path) -> None:
     config = small.config(language={"order": 1, "text": files})
     with pytest.raises(UserError, match=r"other\.txt: .*set vocabulary\.case"):
         prepare_language(config, TEXTS, LABELS, tmp_path)
+    with pytest.raises(ValidationError, match="columns are counted from 0"):
+        small.config(language={"order": 1, "text": [{"file": "a.tsv", "text": -1}]})
     named = small.config(language={"order": 1, "text": [str(tmp_path / "other.txt")]})
     assert named == config
     with pytest.raises(UserError, match=LANGUAGE_FILE):
