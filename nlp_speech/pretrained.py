@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,9 @@ from nlp_speech.bundle import METRICS_FILE, WEIGHTS_PREFIX, Bundle, versions
 from nlp_speech.config import read_config
 from nlp_speech.errors import UserError
 from nlp_speech.weights import read_arrays
+
+# Its name begins with a dot, so that it stays in the run: a bundle does not need it.
+PRETRAINED_FILE = ".pretrained.npz"
 
 
 @dataclass(frozen=True)
@@ -59,6 +62,32 @@ def read_pretrained(name: str, *tasks: str) -> Pretrained:
             path, None, f"this is a model of {found.config.task}; name a {wanted}"
         )
     return found
+
+
+def check_same(
+    found: Pretrained, what: str, config: Any, section: str, names: Iterable[str]
+) -> None:
+    """Checks that values of a section are those that a trained model was made with.
+
+    Args:
+        found: the model.
+        what: a word for it.
+        config: of the model that begins with it.
+        section: of both configs.
+        names: the values.
+
+    Raises:
+        UserError: one differs.
+    """
+    theirs, ours = getattr(found.config, section), getattr(config, section)
+    for name in names:
+        if getattr(theirs, name) != getattr(ours, name):
+            raise UserError.at(
+                found.path,
+                None,
+                f"this {what} has {section}.{name} {getattr(theirs, name)} and the "
+                f"config {getattr(ours, name)}; give both the same",
+            )
 
 
 def _of_run(path: Path) -> Pretrained:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nlp_speech.errors import UserError
+from nlp_speech.pretrained import PRETRAINED_FILE
 from nlp_speech.tasks.sentiment.config import SentimentConfig
 from nlp_speech.tasks.sentiment.corpus import read_split
 from nlp_speech.text.familiarity import UNFAMILIAR, is_unfamiliar
@@ -34,8 +35,6 @@ COUNTED = "examples"
 
 TOKENIZER_FILE = "tokenizer.model"
 LABELS_FILE = "labels.json"
-# Its name begins with a dot, so that it stays in the run: a bundle does not need it.
-PRETRAINED_FILE = ".pretrained.npz"
 
 _BAD_LABELS = "the labels cannot be read; train or copy the model again"
 

@@ -10,10 +10,14 @@ import numpy as np
 
 from nlp_speech.errors import UserError
 from nlp_speech.models.classifier import Classifier
-from nlp_speech.pretrained import Pretrained, read_pretrained
+from nlp_speech.pretrained import (
+    PRETRAINED_FILE,
+    Pretrained,
+    check_same,
+    read_pretrained,
+)
 from nlp_speech.tasks.sentiment import (
     NAME,
-    PRETRAINED_FILE,
     TOKENIZER_FILE,
     Assets,
     load_assets,
@@ -27,7 +31,6 @@ from nlp_speech.weights import write_arrays
 _log = logging.getLogger(__name__)
 
 _LANGUAGE_MODEL = "language_model"
-_MODELS = {_LANGUAGE_MODEL: "language model", NAME: "classifier"}
 _SIZES = ("embedding_units", "units", "layers")
 _ALL_SIZES = (*_SIZES, "bidirectional", "attention_units", "hidden_units")
 _MEASURED = 256  # texts whose features are standardized, at most
@@ -61,11 +64,12 @@ def begin_pretrained(
     Tokenizer.load(found.assets / TOKENIZER_FILE).save(directory / TOKENIZER_FILE)
     file = directory / PRETRAINED_FILE
     if found.config.task == NAME:
-        _check_sizes(section, found, _ALL_SIZES)
+        check_same(found, "classifier", config, "model", _ALL_SIZES)
         ours = load_assets(config, directory).labels
         write_arrays(_of_classifier(found, ours), file)
         return
-    _check_sizes(section, found, _SIZES)
+    check_same(found, "language model", config, "model", _SIZES)
+    _check_directions(section, found)
     taken = _of_language_model(section, found)
     write_arrays(taken, file)
     write_arrays({**taken, **_standardized(config, directory, texts)}, file)
@@ -133,23 +137,8 @@ def _pooled(model: Classifier, assets: Assets, texts: Sequence[str]) -> np.ndarr
     return np.concatenate(found)
 
 
-def _check_sizes(
-    section: ModelSection, found: Pretrained, names: Sequence[str]
-) -> None:
-    theirs, what = found.config.model, _MODELS[found.config.task]
-    for name in names:
-        if getattr(section, name) != getattr(theirs, name):
-            raise UserError.at(
-                found.path,
-                None,
-                f"this {what} has model.{name} {getattr(theirs, name)} and the "
-                f"config {getattr(section, name)}; give both the same",
-            )
-    if (
-        found.config.task == _LANGUAGE_MODEL
-        and section.bidirectional
-        and theirs.directions != "both"
-    ):
+def _check_directions(section: ModelSection, found: Pretrained) -> None:
+    if section.bidirectional and found.config.model.directions != "both":
         raise UserError.at(
             found.path,
             None,

@@ -42,6 +42,7 @@ from nlp_speech.data.sound_store import joined as joined_clips
 from nlp_speech.decoding.ctc_host import confidences
 from nlp_speech.decoding.fusion import Fusion
 from nlp_speech.errors import UserError
+from nlp_speech.pretrained import PRETRAINED_FILE
 from nlp_speech.tasks.speech_recognition.config import (
     JoinSection,
     SpeechRecognitionConfig,
@@ -89,12 +90,14 @@ class Assets:
         labels: the vocabulary.
         front_end: the constants of the front end, with the training set's statistics.
         fusion: what the language adds to the search on the host, or None.
+        pretrained: the file of the weights that a new model begins with, if any.
     """
 
     config: SpeechRecognitionConfig
     labels: Labels
     front_end: FrontEnd
     fusion: Fusion | None = None
+    pretrained: Path | None = None
 
     @property
     def seconds_per_step(self) -> float:
@@ -106,11 +109,13 @@ class Assets:
 def load_assets(config: SpeechRecognitionConfig, directory: Path) -> Assets:
     """Opens the vocabulary, the statistics of the front end and the language."""
     statistics = Statistics.load(directory / STATISTICS_FILE)
+    weights = directory / PRETRAINED_FILE
     return Assets(
         config,
         load_labels(config, directory),
         FrontEnd(config.frontend, statistics),
         load_fusion(config, directory),
+        weights if weights.is_file() else None,
     )
 
 

@@ -121,6 +121,11 @@ class BatchSection(Section):
 class ModelSection(Section):
     """Convolution, a stack of LSTM layers, and a softmax over labels and blank."""
 
+    pretrained: str | None = Field(
+        default=None,
+        description="bundle or run of a recognizer that it begins with, relative to "
+        "the working directory; of its front end and sizes",
+    )
     units: int = Field(default=256, ge=1, description="LSTM units, each direction")
     layers: int = Field(default=3, ge=1, description="LSTM layers")
     bidirectional: bool = Field(

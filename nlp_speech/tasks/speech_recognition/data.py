@@ -40,6 +40,7 @@ from nlp_speech.tasks.speech_recognition.language import (
     prepare_language,
     same_model,
 )
+from nlp_speech.tasks.speech_recognition.pretraining import begin_pretrained
 from nlp_speech.text.flat import FlatIds
 from nlp_speech.text.labels import Characters, Labels, clean
 from nlp_speech.text.tokenizer import Tokenizer, train_tokenizer
@@ -50,6 +51,9 @@ _FOR_STATISTICS = 500  # utterances are enough for the mean and deviation of fea
 
 def prepare(config: SpeechRecognitionConfig, directory: Path) -> None:
     """Learns the labels and the statistics of the features of the training set.
+
+    Those of a recognizer that the model begins with are copied instead, so that the run
+    does not need that recognizer again.
 
     The counts of what was read and left out go to ``data.json`` and the log.
 
@@ -64,12 +68,16 @@ def prepare(config: SpeechRecognitionConfig, directory: Path) -> None:
         [u for part in config.data.train for u in utterances(part, 0, checked)]
     )
     texts = [clean(u.text, case) for u in found]
+    begins = config.model.pretrained is not None
     if config.vocabulary.kind == "characters":
         Characters.of(texts).save(directory / LABELS_FILE)
-    else:
+    elif not begins:
         _tokenizer(texts, config.vocabulary.size).save(directory / TOKENIZER_FILE)
+    if begins:
+        begin_pretrained(config, directory)
+    else:
+        _statistics(config, sounds, found).save(directory / STATISTICS_FILE)
     prepare_language(config, texts, load_labels(config, directory), directory)
-    _statistics(config, sounds, found).save(directory / STATISTICS_FILE)
     frames = sum(map(sounds.frames, found))
     report = {
         "utterances": len(found),

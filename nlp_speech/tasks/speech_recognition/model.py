@@ -8,8 +8,10 @@ import tensorflow as tf
 
 from nlp_speech.models.acoustic import AcousticModel
 from nlp_speech.models.ctc import ctc_loss
+from nlp_speech.models.fine_tuning import begin_with
 from nlp_speech.tasks.speech_recognition import Assets
 from nlp_speech.tasks.speech_recognition.config import SpeechRecognitionConfig
+from nlp_speech.weights import read_arrays
 
 
 def build(config: SpeechRecognitionConfig, assets: Assets) -> AcousticModel:
@@ -30,6 +32,8 @@ def build(config: SpeechRecognitionConfig, assets: Assets) -> AcousticModel:
         name="recognizer",
     )
     model.build()
+    if assets.pretrained is not None:
+        begin_with(model, read_arrays(assets.pretrained))
     return model
 
 
