@@ -91,7 +91,7 @@ def test_labels_move_with_their_weights(
 def test_pieces_are_those_of_the_other_one(
     tmp_path: Path, manifest: Path, small: SimpleNamespace
 ) -> None:
-    pieces = {"kind": "pieces", "size": 16}
+    pieces = {"kind": "pieces", "size": 24}
     manifest.write_text("path\ttranscript\n0.wav\tthe quick brown\n1.wav\tfox jumps\n")
     config = config_of(small, manifest, tmp_path, vocabulary=pieces)
     first = config.model_copy(
