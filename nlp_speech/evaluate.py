@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from nlp_speech.errors import UserError
+from nlp_speech.progress import shown
 from nlp_speech.runtime import Model, OnBad
 
 
@@ -55,7 +56,14 @@ def evaluate(
     if not inputs:
         raise UserError("there are no examples to evaluate; give a split that has some")
     start = time.perf_counter()
-    results = model(inputs, batch_size=batch_size, endpoint=endpoint, on_bad=on_bad)
+    with shown("answering", len(inputs), "inputs") as advance:
+        results = model(
+            inputs,
+            batch_size=batch_size,
+            endpoint=endpoint,
+            on_bad=on_bad,
+            advance=advance,
+        )
     seconds = time.perf_counter() - start
     kept = [n for n, result in enumerate(results) if result is not None]
     bad = len(results) - len(kept)

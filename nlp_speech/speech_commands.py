@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -29,6 +30,7 @@ def register(app: typer.Typer) -> None:
     """Adds the commands."""
     app.command()(stream)
     app.command()(tune_language)
+    app.command()(synthesize)
 
 
 def stream(
@@ -145,3 +147,43 @@ def tune_language(
     changes = [f"--set language.{k}={v:g}" for k, v in zip(keys, values, strict=True)]
     typer.echo(f"best: WER {rate:.2f}; put it into the config, or export again with:")
     typer.echo(f"nlp-speech export RUN --output BUNDLE {' '.join(changes)}")
+
+
+def synthesize(
+    texts: Annotated[
+        Path, typer.Argument(metavar="TEXTS", help="a sentence a line, or a table")
+    ],
+    output: Annotated[Path, typer.Option(help="folder of the sounds and the manifest")],
+    column: Annotated[
+        str, typer.Option(help="of a table: the name of the sentences' column")
+    ] = "text",
+    language: Annotated[
+        list[str] | None,
+        typer.Option(help="of espeak-ng, en-us if none is given; several are mixed"),
+    ] = None,
+    times: Annotated[
+        int, typer.Option(min=1, help="that each sentence is spoken, by other voices")
+    ] = 1,
+    validation: Annotated[
+        float, typer.Option(min=0, max=0.5, help="share of speakers held out")
+    ] = 0.0,
+    sample_rate: Annotated[int, typer.Option(min=8000, max=48_000, help="Hz")] = 16_000,
+    limit: Limit = None,
+    seed: Annotated[int, typer.Option(min=0, help="decides which voices")] = 1,
+) -> None:
+    """Speak sentences with synthetic voices: training data that nobody has recorded.
+
+    For words to be recognized without recordings, or beside recordings.
+    """
+    from nlp_speech.data.spoken_corpus import Recipe, speak
+    from nlp_speech.data.texts import read_texts
+
+    found = read_texts(texts, column)[:limit]
+    languages = tuple(language or ["en-us"])
+    recipe = Recipe(languages, times, validation, sample_rate, seed)
+    made = speak(found, output, recipe)
+    if made.left_out:
+        say(f"{made.left_out} sentences with digits or without words are left out")
+    typer.echo(
+        f"{made.sounds} sounds, {made.seconds / 3600:.2f} hours: {made.manifest}"
+    )

@@ -21,6 +21,7 @@ from nlp_speech.bundle import TEXT_VARIANT, VARIANT_FILES, Bundle
 from nlp_speech.contract import LOWER_IS_BETTER, Predictor, same_answer
 from nlp_speech.errors import UserError
 from nlp_speech.export.tflite import convert_bundle
+from nlp_speech.progress import shown
 from nlp_speech.runtime import Model, load
 from nlp_speech.runtime.litert import LiteRTPredictor
 
@@ -187,7 +188,8 @@ def _checks(
     server, device = bundle.task.SERVER_ENDPOINT, bundle.task.DEVICE_ENDPOINT
     saved_model = _finite(load(bundle, "saved_model"))
     try:
-        results = saved_model(inputs, endpoint=server)
+        with shown("saved_model", len(inputs), "inputs") as advance:
+            results = saved_model(inputs, endpoint=server, advance=advance)
     except UserError as error:
         yield Check("saved_model", server, None, len(inputs), 0, failure=str(error))
         return
@@ -223,7 +225,8 @@ def _check(model: Model, endpoint: str, truth: _Truth) -> Check:
     """Runs one runtime and endpoint and compares it with the truth."""
     count = len(truth.inputs)
     try:
-        results = model(truth.inputs, endpoint=endpoint)
+        with shown(_name(model), count, "inputs") as advance:
+            results = model(truth.inputs, endpoint=endpoint, advance=advance)
     except UserError as error:
         return Check(
             model.runtime, endpoint, model.variant, count, 0, failure=str(error)
@@ -240,6 +243,10 @@ def _check(model: Model, endpoint: str, truth: _Truth) -> Check:
     )
 
 
+def _name(model: Model) -> str:
+    return " ".join(filter(None, (model.runtime, model.variant)))
+
+
 def _lost(metric: str, before: float | None, after: float | None) -> float | None:
     if before is None or after is None:
         return None
@@ -249,12 +256,11 @@ def _lost(metric: str, before: float | None, after: float | None) -> float | Non
 def _first_difference(
     model: Model, endpoint: str, results: Sequence[Any], truth: _Truth
 ) -> str | None:
-    variant = f" {model.variant}" if model.variant else ""
     rows = zip(truth.inputs, results, truth.results, strict=True)
     for number, (given, found, expected) in enumerate(rows, start=1):
         if not same_answer(found, expected):
             return (
-                f"{model.runtime}{variant} {endpoint} answers input {number} "
+                f"{_name(model)} {endpoint} answers input {number} "
                 f"{given!r} with {found.as_text()!r} where saved_model "
                 f"{model.task.SERVER_ENDPOINT} answers {expected.as_text()!r}"
             )

@@ -14,6 +14,7 @@ from typing import Any
 from nlp_speech.bundle import SAVED_MODEL_FILE, TEXT_VARIANT, Bundle
 from nlp_speech.contract import Predictor, Task
 from nlp_speech.errors import UserError
+from nlp_speech.progress import Advance
 
 OnBad = Callable[[str, UserError], None]
 RUNTIMES = ("auto", "keras", "saved_model", "tflite")
@@ -78,6 +79,7 @@ class Model:
         batch_size: int = 32,
         endpoint: str | None = None,
         on_bad: OnBad | None = None,
+        advance: Advance | None = None,
     ) -> list[Any]:
         """Answers each input.
 
@@ -88,6 +90,7 @@ class Model:
             endpoint: which of the task's endpoints; None for the runtime's own.
             on_bad: told of each input that cannot be read and why; its result is None
                 then. Without it such an input is an error.
+            advance: told how many more inputs were answered.
 
         Returns:
             A result for each input, in the order of `inputs`.
@@ -104,6 +107,7 @@ class Model:
             batch_size=batch_size,
             endpoint=endpoint or self.endpoint,
             on_bad=on_bad,
+            advance=advance,
         )
 
     def __repr__(self) -> str:
@@ -125,6 +129,7 @@ def answer(
     endpoint: str,
     batch_size: int = 32,
     on_bad: OnBad | None = None,
+    advance: Advance | None = None,
 ) -> list[Any]:
     """Answers each input through a predictor; see `Model.__call__`."""
     if isinstance(inputs, str):
@@ -135,6 +140,7 @@ def answer(
 
     pieces, bad = _pieces(task, assets, inputs, on_bad is not None)
     owners = [number for number, parts in enumerate(pieces) for _ in parts]
+    left = [len(parts) for parts in pieces]
     flat = [part for parts in pieces for part in parts]
     order = sorted(range(len(flat)), key=lambda i: len(flat[i]))
     results: list[Any] = [None] * len(flat)
@@ -150,6 +156,9 @@ def answer(
             if isinstance(result, UserError):
                 bad[owners[row]] = result
             results[row] = result
+            left[owners[row]] -= 1
+        if advance is not None:
+            advance(len({owners[row] for row in rows if not left[owners[row]]}))
     if on_bad is not None:
         for number, error in sorted(bad.items()):
             on_bad(inputs[number], error)

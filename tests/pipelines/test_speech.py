@@ -87,6 +87,36 @@ def test_bad_rows_are_skipped_when_asked(nlp_speech: NlpSpeech, config: Path) ->
     assert done.out.startswith("warning  train       1 cannot be read\n")
 
 
+def test_commands_that_nobody_has_recorded(
+    nlp_speech: NlpSpeech, tmp_path: Path
+) -> None:
+    """Synthetic voices make data, and one recognizer begins with another."""
+    for name, lines in {"a": "Light on!\nLight off!", "b": "Open up!\nGo on!"}.items():
+        (tmp_path / f"{name}.txt").write_text(lines, encoding="utf-8")
+        how = ("--times", 6, "--validation", 0.34, "--sample-rate", 8000)
+        folder = tmp_path / name
+        done = nlp_speech(
+            "synthesize", folder.with_suffix(".txt"), "--output", folder, *how
+        )
+        assert done.code == 0, done
+        assert done.out.startswith("12 sounds, 0.")
+        text = CONFIG.format(folder=folder, n_fft=256)
+        text = text.replace("m.tsv", "manifest.tsv").replace("test}", "validation}")
+        text += "training: {updates: 2, warmup_updates: 1, evaluate_every: 2}\n"
+        text += "model: {units: 8, layers: 1}\nvocabulary: {case: lower}\n"
+        folder.with_suffix(".yaml").write_text(text, encoding="utf-8")
+    first = ("train", tmp_path / "a.yaml", "--output", tmp_path / "run_a")
+    assert nlp_speech(*first).code == 0
+    second = ("train", tmp_path / "b.yaml", "--output", tmp_path / "run_b", "--set")
+    done = nlp_speech(*second, f"model.pretrained={tmp_path / 'run_a'}")
+    assert done.code == 0, done
+    labels = (tmp_path / "run_b/assets/labels.json").read_text(encoding="utf-8")
+    assert set("light of open up go") <= set(labels)
+    done = nlp_speech(*second[:3], tmp_path / "c", "--set", "model.pretrained=nowhere")
+    assert done.code == 1
+    assert "nowhere: there is no trained model" in done.err.splitlines()[-1]
+
+
 def test_an_impossible_front_end_is_a_line_of_the_config(
     nlp_speech: NlpSpeech, config: Path
 ) -> None:

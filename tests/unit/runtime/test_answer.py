@@ -69,6 +69,16 @@ def test_what_cannot_be_read_is_named_once(task: Any, batch_size: int) -> None:
         answer(task, None, Lengths(), inputs, **run)
 
 
+@pytest.mark.parametrize("batch_size", [1, 2, 9])
+def test_each_input_counts_once(batch_size: int) -> None:
+    inputs = ["abcdefgh", "ab", "abcdef", "abc"]
+    counted: list[int] = []
+    run: Any = {"endpoint": "", "batch_size": batch_size}
+    answer(CUTTING, None, Lengths(), inputs, advance=counted.append, **run)
+    assert sum(counted) == len(inputs)
+    assert len(counted) == -(-7 // batch_size)
+
+
 def test_what_cannot_be_cut() -> None:
     told: list[str] = []
     found = answer(
