@@ -155,7 +155,8 @@ def synthesize(
     ],
     output: Annotated[Path, typer.Option(help="folder of the sounds and the manifest")],
     column: Annotated[
-        str, typer.Option(help="of a table: the name of the sentences' column")
+        str,
+        typer.Option(help="of a table: the sentences' column, or its number from 0"),
     ] = "text",
     language: Annotated[
         list[str] | None,
@@ -168,17 +169,21 @@ def synthesize(
         float, typer.Option(min=0, max=0.5, help="share of speakers held out")
     ] = 0.0,
     sample_rate: Annotated[int, typer.Option(min=8000, max=48_000, help="Hz")] = 16_000,
-    limit: Limit = None,
-    seed: Annotated[int, typer.Option(min=0, help="decides which voices")] = 1,
+    sentences: Annotated[
+        int | None, typer.Option(min=1, help="drawn from TEXTS; all if not given")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="decides what is drawn")] = 1,
 ) -> None:
     """Speak sentences with synthetic voices: training data that nobody has recorded.
 
     For words to be recognized without recordings, or beside recordings.
     """
     from nlp_speech.data.spoken_corpus import Recipe, speak
-    from nlp_speech.data.texts import read_texts
+    from nlp_speech.data.texts import drawn, read_texts
 
-    found = read_texts(texts, column)[:limit]
+    found = read_texts(texts, int(column) if column.isdecimal() else column)
+    if sentences is not None:
+        found = drawn(found, sentences, seed)
     languages = tuple(language or ["en-us"])
     recipe = Recipe(languages, times, validation, sample_rate, seed)
     made = speak(found, output, recipe)

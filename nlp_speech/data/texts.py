@@ -76,6 +76,12 @@ def split_texts(
     return without_texts(rest, second), second
 
 
+def drawn(texts: Sequence[str], count: int, seed: int) -> list[str]:
+    """So many texts from all over a corpus, in their order; all if there are fewer."""
+    order = np.random.default_rng(seed).permutation(len(texts))[:count]
+    return [texts[n] for n in sorted(order.tolist())]
+
+
 def spread(texts: Sequence[str], characters: int, seed: int) -> Iterator[str]:
     """Texts from all over a corpus, up to a number of characters."""
     if sum(map(len, texts)) <= characters:

@@ -7,7 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from nlp_speech.data.texts import read_texts, split_texts, spread, without_texts
+from nlp_speech.data.texts import (
+    drawn,
+    read_texts,
+    split_texts,
+    spread,
+    without_texts,
+)
 from nlp_speech.errors import UserError
 
 
@@ -50,6 +56,17 @@ def test_a_split_is_apart() -> None:
     assert (rest, taken) == split_texts(texts, 0.2, seed=1)
     assert taken != split_texts(texts, 0.2, seed=2)[1]
     assert [len(part) for part in split_texts(["a", "b"], 0.99, 1)] == [1, 1]
+
+
+def test_drawn_takes_some_from_everywhere() -> None:
+    texts = [f"text {n}" for n in range(1000)]
+    some = drawn(texts, 50, 1)
+    assert some == drawn(texts, 50, 1) != drawn(texts, 50, 2)
+    places = [texts.index(text) for text in some]
+    assert places == sorted(set(places))
+    assert len(places) == 50
+    assert places[0] < 200 < 800 < places[-1]
+    assert drawn(texts, 2000, 1) == texts
 
 
 def test_spread_takes_some_from_everywhere() -> None:
