@@ -190,5 +190,5 @@ def synthesize(
     if made.left_out:
         say(f"{made.left_out} sentences with digits or without words are left out")
     typer.echo(
-        f"{made.sounds} sounds, {made.seconds / 3600:.2f} hours: {made.manifest}"
+        f"{made.sounds} sounds, {made.seconds / 60:.1f} minutes: {made.manifest}"
     )

@@ -6,6 +6,7 @@ No TensorFlow.
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -153,5 +154,7 @@ def _begin(directory: Path, recipe: Recipe, transcripts: Sequence[str]) -> None:
 
 
 def _write(path: Path, samples: np.ndarray, sample_rate: int) -> None:
+    sound = io.BytesIO()
+    soundfile.write(sound, samples, sample_rate, format="FLAC", subtype="PCM_16")
     with replacing(path) as file:
-        soundfile.write(file, samples, sample_rate, format="FLAC", subtype="PCM_16")
+        file.write(sound.getbuffer())

@@ -78,8 +78,8 @@ def split_texts(
 
 def drawn(texts: Sequence[str], count: int, seed: int) -> list[str]:
     """So many texts from all over a corpus, in their order; all if there are fewer."""
-    order = np.random.default_rng(seed).permutation(len(texts))[:count]
-    return [texts[n] for n in sorted(order.tolist())]
+    order: list[int] = np.random.default_rng(seed).permutation(len(texts)).tolist()
+    return [texts[n] for n in sorted(order[:count])]
 
 
 def spread(texts: Sequence[str], characters: int, seed: int) -> Iterator[str]:
