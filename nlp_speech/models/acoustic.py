@@ -9,6 +9,8 @@ import tensorflow as tf
 
 from nlp_speech.layers import LSTM, Bidirectional, TimeDropout
 from nlp_speech.layers.lstm import zero_padding
+from nlp_speech.layers.shapes import dimensions
+from nlp_speech.models.subsampling import Subsampling
 
 Tensor = Any
 State = dict[str, Tensor]
@@ -28,8 +30,8 @@ class AcousticModel(keras.Model):
         layers: LSTM layers.
         bidirectional: whether each layer reads both ways; there is no `step` then.
         subsampling: frames in a step.
-        conv_channels: outputs of the convolution that makes steps of frames; it reads
-            the group before, too. With 0 the frames of a group are stacked.
+        conv_channels: of two convolutions over time and frequency that make steps of
+            frames; with 0 the frames of a group are stacked.
         look_ahead: later steps that the last LSTM's output is mixed with, if not
             bidirectional (row convolution, Wang et al. 2016).
         dropout: rate after each layer, one mask for all steps.
@@ -83,7 +85,7 @@ class AcousticModel(keras.Model):
     def build(self, input_shape: Any = None) -> None:
         """Creates all weights; no input is needed."""
         self.subsample.build((None, None, self.features))
-        size = self.subsample.channels or self.features * self.subsampling
+        size = self.subsample.size(self.features)
         for lstm, norm in zip(self.lstms, self.norms, strict=True):
             lstm.build((None, None, size))
             size = self.units
@@ -177,70 +179,7 @@ class AcousticModel(keras.Model):
     def _logits(self, x: Tensor) -> Tensor:
         flat = tf.matmul(tf.reshape(x, [-1, x.shape[-1]]), self.kernel.value)
         logits = tf.nn.bias_add(flat, self.bias.value)
-        return tf.reshape(logits, [*_dimensions(x)[:-1], self.labels])
-
-
-@keras.saving.register_keras_serializable(package="nlp_speech")
-class Subsampling(keras.layers.Layer):
-    """Makes one step of a group of frames.
-
-    With channels it is a causal convolution over two groups, this one and the one
-    before, with a stride of one group, and a rectifier; without, frames are stacked.
-
-    Args:
-        frames: in a group.
-        channels: outputs of the convolution, or 0.
-    """
-
-    def __init__(self, frames: int, channels: int, **options: Any) -> None:
-        super().__init__(**options)
-        self.frames = frames
-        self.channels = channels
-
-    def build(self, shape: Any) -> None:
-        """Creates the weights for [batch, time, features]."""
-        if self.channels:
-            size = 2 * self.frames * shape[-1]
-            self.kernel = self.add_weight(
-                shape=(size, self.channels), initializer="he_normal", name="kernel"
-            )
-            self.bias = self.add_weight(
-                shape=(self.channels,), initializer="zeros", name="bias"
-            )
-        self.built = True
-
-    def call(self, x: Tensor) -> Tensor:
-        """[batch, time, features] -> [batch, time // frames, size of a step]."""
-        return self.step(x, self.initial_state(_dimensions(x)[0], x.shape[-1]))[0]
-
-    def initial_state(self, batch_size: Tensor | int, features: int) -> Tensor | None:
-        """The group before the first one, [batch, frames * features], if it is read."""
-        if not self.channels:
-            return None
-        return tf.zeros([batch_size, self.frames * features], self.compute_dtype)
-
-    def step(self, x: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
-        """The steps of the next frames, and their last group (or None)."""
-        batch, time, features = _dimensions(x)
-        steps = time // self.frames
-        x = tf.reshape(
-            x[:, : steps * self.frames], [batch, steps, self.frames * features]
-        )
-        if not self.channels:
-            return x, None
-        groups = tf.concat([tf.expand_dims(state, 1), x], axis=1)
-        pairs = tf.concat([groups[:, :-1], x], axis=-1)
-        flat = tf.matmul(tf.reshape(pairs, [-1, pairs.shape[-1]]), self.kernel.value)
-        y = tf.nn.relu(tf.nn.bias_add(flat, self.bias.value))
-        return tf.reshape(y, [batch, steps, self.channels]), groups[:, -1]
-
-    def get_config(self) -> dict[str, Any]:
-        """What is needed to make the layer again."""
-        return {
-            **super().get_config(),
-            "frames": self.frames,
-            "channels": self.channels,
-        }
+        return tf.reshape(logits, [*dimensions(x)[:-1], self.labels])
 
 
 @keras.saving.register_keras_serializable(package="nlp_speech")
@@ -283,7 +222,7 @@ class LookAhead(keras.layers.Layer):
         return self._mix(joined), kept
 
     def _mix(self, x: Tensor) -> Tensor:
-        time = _dimensions(x)[1] - self.steps
+        time = dimensions(x)[1] - self.steps
         kernel = tf.cast(self.kernel.value, x.dtype)
         return tf.add_n([x[:, n : n + time] * kernel[n] for n in range(self.steps + 1)])
 
@@ -297,8 +236,3 @@ def _lstm(units: int, bidirectional: bool, number: int) -> Any:
     if bidirectional:
         return Bidirectional(units, name=name)
     return LSTM(units, return_sequences=True, name=name)
-
-
-def _dimensions(x: Tensor) -> list[Any]:
-    dynamic = tf.shape(x)
-    return [dynamic[n] if size is None else size for n, size in enumerate(x.shape)]

@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from nlp_speech.decoding.beam_search import log_softmax
 from nlp_speech.layers import TimeDropout
+from nlp_speech.layers.shapes import dimensions
 from nlp_speech.models.decoder import Decoder, Memory, State
 from nlp_speech.models.encoder import Encoder
 from nlp_speech.sections import Seq2SeqSection
@@ -159,7 +160,7 @@ class Seq2Seq(keras.Model):
         flat = tf.reshape(outputs, [-1, self.embedding_units])
         logits = tf.matmul(flat, self.softmax_table.value, transpose_b=True)
         logits = tf.nn.bias_add(logits, self.softmax_bias.value)
-        shape = [*_dimensions(outputs)[:-1], self.target_size]
+        shape = [*dimensions(outputs)[:-1], self.target_size]
         return tf.reshape(logits, shape)
 
 
@@ -199,11 +200,6 @@ def shifted(target: Tensor, bos: int) -> Tensor:
     """Targets [batch, time] as a decoder reads them: after `bos`, the last left out."""
     first = tf.fill([tf.shape(target)[0], 1], tf.constant(bos, target.dtype))
     return tf.concat([first, target[:, :-1]], axis=1)
-
-
-def _dimensions(x: Tensor) -> list[Any]:
-    dynamic = tf.shape(x)
-    return [size or dynamic[n] for n, size in enumerate(x.shape)]
 
 
 def smoothed_cross_entropy(

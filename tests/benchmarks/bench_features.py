@@ -103,7 +103,6 @@ def seconds(run: Callable[[], int]) -> tuple[float, int]:
 
 def measure(sentences: int, rounds: int) -> dict[str, Any]:
     """All rates as plain data."""
-    from nlp_speech.audio.inputs import split_parts
     from nlp_speech.contract import load_task, load_training_task
     from nlp_speech.tasks.speech_recognition import utterances
 
@@ -123,9 +122,7 @@ def measure(sentences: int, rounds: int) -> dict[str, Any]:
             given = (config, assets)
             runs[f"ours from files, {kind}"] = lambda given=given: cold(*given)
             runs[f"ours kept on disk, {kind}"] = lambda given=given: ours(*given)
-        files = [
-            Path(split_parts(u.input)[0]) for u in utterances(config.data.validation[0])
-        ]
+        files = [Path(u.input) for u in utterances(config.data.validation[0])]
         with ProcessPoolExecutor(CORES, get_context("spawn")) as pool:
             runs = {"librosa": lambda: _beside(pool, files), **runs}
             rates = _rates(runs, rounds)

@@ -105,6 +105,7 @@ LIGHT_FILES = (
     "data/texts.py",
     "data/text_check.py",
     "data/tfds.py",
+    "models/strides.py",
     "progress.py",
     "word_errors.py",
     "workers.py",

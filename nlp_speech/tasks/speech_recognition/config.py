@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from nlp_speech.audio.sections import AugmentationSection, FrontEndSection
+from nlp_speech.models.strides import Strides
 from nlp_speech.sections import Experiment, Section, TextSection
 
 
@@ -142,7 +143,8 @@ class ModelSection(Section):
     conv_channels: int = Field(
         default=0,
         ge=0,
-        description="of the convolution that subsamples; 0: frames are stacked",
+        description="of two convolutions over time and frequency that subsample; 0: "
+        "frames are stacked",
     )
     dropout: float = Field(
         default=0.3, ge=0, lt=1, description="between layers, one mask for all steps"
@@ -272,7 +274,7 @@ class SpeechRecognitionConfig(Experiment):
         tail = -(-front.window_length // front.hop_length) - 1
         size = 1 + tail * front.hop_length + 2 * front.features
         if model.conv_channels:
-            size += model.subsampling * front.features
+            size += Strides.of(model.subsampling).context * front.features
         return size + (2 * model.layers + model.look_ahead) * model.units
 
     @property

@@ -12,7 +12,8 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nlp_speech.models.acoustic import AcousticModel, LookAhead, Subsampling
+from nlp_speech.models.acoustic import AcousticModel, LookAhead
+from nlp_speech.models.subsampling import Subsampling
 
 FEATURES, LABELS = 4, 6
 
@@ -39,6 +40,7 @@ STREAMING: list[dict[str, Any]] = [
     {},
     {"conv_channels": 7, "look_ahead": 0},
     {"conv_channels": 5, "subsampling": 1, "look_ahead": 3, "layers": 1},
+    {"conv_channels": 3, "subsampling": 4},
     {"layer_norm": False, "residual": False, "subsampling": 2},
 ]
 VARIANTS = [*STREAMING, {"bidirectional": True}, {"bidirectional": True, "layers": 3}]
@@ -138,15 +140,43 @@ def test_a_bidirectional_model_has_no_stream() -> None:
         make(bidirectional=True).initial_state(1)
 
 
-def test_subsampling_equals_a_strided_convolution() -> None:
-    layer = Subsampling(3, 7)
-    layer.build((None, None, FEATURES))
-    layer.bias.assign(np.linspace(-1, 1, 7))
-    x = frames(2, 18)
-    kernel = tf.reshape(layer.kernel.value, [6, FEATURES, 7])
-    padded = np.pad(x, [(0, 0), (3, 0), (0, 0)])
-    expected = tf.nn.relu(tf.nn.conv1d(padded, kernel, 3, "VALID") + layer.bias.value)
-    np.testing.assert_allclose(layer(x), expected, atol=1e-5)
+@pytest.mark.parametrize("group", [1, 2, 3, 4, 5, 6, 8])
+def test_subsampling_equals_keras_convolutions(group: int) -> None:
+    layer = Subsampling(group, 7)
+    layer.build((None, None, 9))
+    first, second = layer.strides
+    assert first * second == group
+    x = np.random.default_rng(0).normal(size=[2, 6 * group + 1, 9]).astype(np.float32)
+    y: Any = np.pad(x, [(0, 0), (layer.context, 0), (0, 0)])[..., None]
+    for n, stride in enumerate(layer.strides):
+        layer.biases[n].assign(np.linspace(-0.1, 0.2, 7))
+        theirs = keras.layers.Conv2D(
+            7, layer.kernels[n].shape[:2], (stride, 2), activation="relu"
+        )
+        y = np.pad(y, [(0, 0), (0, 0), (1, 1), (0, 0)])
+        theirs.build(y.shape)
+        theirs.set_weights([np.asarray(layer.kernels[n]), np.asarray(layer.biases[n])])
+        y = theirs(y).numpy()
+    answer = layer(x)
+    # What is left over makes no step.
+    assert answer.shape == (2, x.shape[1] // group, layer.size(9))
+    np.testing.assert_allclose(answer, y.reshape(answer.shape), atol=1e-5)
+
+
+@pytest.mark.parametrize("group", [1, 2, 3, 4, 6])
+def test_a_step_sees_no_more_than_its_context(group: int) -> None:
+    layer = Subsampling(group, 7)
+    layer.build((None, None, 9))
+    x = np.random.default_rng(0).normal(size=[1, 8 * group, 9]).astype(np.float32)
+    before = layer(x).numpy()
+    for frame in range(8 * group):
+        changed = x.copy()
+        changed[:, frame] += 1
+        seen = np.abs(layer(changed).numpy() - before).max(axis=(0, 2)) > 0
+        first = frame // group
+        last = (frame + layer.context) // group
+        assert not seen[:first].any()
+        assert not seen[last + 1 :].any()
 
 
 def test_look_ahead_equals_a_depthwise_convolution() -> None:

