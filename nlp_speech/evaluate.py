@@ -55,8 +55,8 @@ def evaluate(
     inputs, references = list(inputs[:limit]), list(references[:limit])
     if not inputs:
         raise UserError("there are no examples to evaluate; give a split that has some")
-    start = time.perf_counter()
     with shown("answering", len(inputs), "inputs") as advance:
+        start = time.perf_counter()
         results = model(
             inputs,
             batch_size=batch_size,
@@ -64,7 +64,7 @@ def evaluate(
             on_bad=on_bad,
             advance=advance,
         )
-    seconds = time.perf_counter() - start
+        seconds = time.perf_counter() - start
     kept = [n for n, result in enumerate(results) if result is not None]
     bad = len(results) - len(kept)
     if not kept:

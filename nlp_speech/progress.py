@@ -22,7 +22,8 @@ def shown(what: str, total: int, unit: str) -> Iterator[Advance | None]:
     Yields:
         What is told of progress; None where nobody would see it.
     """
-    if not sys.stderr.isatty():
+    # There is none in a program without a console.
+    if sys.stderr is None or not sys.stderr.isatty():
         yield None
         return
     from rich.console import Console
@@ -36,6 +37,7 @@ def shown(what: str, total: int, unit: str) -> Iterator[Advance | None]:
         TimeRemainingColumn(compact=True),
         console=Console(stderr=True),
         transient=True,
+        redirect_stdout=False,  # results go where they should
     )
     with bar:
         task = bar.add_task(what, total=total, rate="")
@@ -44,6 +46,7 @@ def shown(what: str, total: int, unit: str) -> Iterator[Advance | None]:
             bar.advance(task, count)
             speed = bar.tasks[task].speed
             if speed:
-                bar.update(task, rate=f"{speed:,.3g} {unit}/s")
+                form = ".3g" if speed < 100 else ",.0f"
+                bar.update(task, rate=f"{speed:{form}} {unit}/s")
 
         yield advance

@@ -163,7 +163,7 @@ def synthesize(
         typer.Option(help="of espeak-ng, en-us if none is given; several are mixed"),
     ] = None,
     times: Annotated[
-        int, typer.Option(min=1, help="that each sentence is spoken, by other voices")
+        int, typer.Option(min=1, help="that each sentence is spoken, by other speakers")
     ] = 1,
     validation: Annotated[
         float, typer.Option(min=0, max=0.5, help="share of speakers held out")
@@ -176,11 +176,14 @@ def synthesize(
 ) -> None:
     """Speak sentences with synthetic voices: training data that nobody has recorded.
 
-    For words to be recognized without recordings, or beside recordings.
+    For words to be recognized without recordings, or beside recordings. Speakers held
+    out say the same sentences.
     """
     from nlp_speech.data.spoken_corpus import Recipe, speak
     from nlp_speech.data.texts import drawn, read_texts
 
+    if not texts.is_file():
+        raise UserError.at(texts, None, "there is no such file; give texts to speak")
     found = read_texts(texts, int(column) if column.isdecimal() else column)
     if sentences is not None:
         found = drawn(found, sentences, seed)

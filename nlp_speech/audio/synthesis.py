@@ -1,14 +1,19 @@
 """Speech made by espeak-ng, for training data that nobody has recorded.
 
 The library and its voices come with the extra `synthesis`. They are under the GPL; what
-they say is not.
+they say is not. A voice says a text a little differently each time.
 """
 
 from __future__ import annotations
 
 import ctypes
+import os
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from difflib import get_close_matches
+from functools import cache
+from pathlib import Path
 
 import numpy as np
 import soxr
@@ -39,11 +44,13 @@ SPEAKERS = (
 
 # Of the header espeak-ng/speak_lib.h.
 _SYNCHRONOUS = 2
-_RATE, _PITCH, _RANGE = 1, 3, 4
+_DO_NOT_EXIT = 0x8000
+_RATE, _VOLUME, _PITCH, _RANGE = 1, 2, 3, 4
 _UTF8 = 1
 _CALLBACK = ctypes.CFUNCTYPE(
     ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.c_void_p
 )
+_QUIET_ENOUGH = 45  # of 100; the loudest speakers clip at more
 
 
 @dataclass(frozen=True)
@@ -70,14 +77,18 @@ class Voice:
         return f"{self.language}+{self.speaker}"
 
 
-def some_voice(
-    languages: Sequence[str], speakers: Sequence[str], seed: Sequence[int]
-) -> Voice:
-    """A voice drawn at random, the same for the same seed."""
+def some_voice(languages: Sequence[str], speaker: str, seed: Sequence[int]) -> Voice:
+    """A way in which a speaker speaks, drawn at random.
+
+    Args:
+        languages: one of them is drawn.
+        speaker: one of `SPEAKERS`.
+        seed: the same voice for the same seed.
+    """
     random = np.random.default_rng(seed)
     return Voice(
         str(random.choice(list(languages))),
-        str(random.choice(list(speakers))),
+        speaker,
         int(random.integers(120, 211)),
         int(random.integers(20, 81)),
         int(random.integers(20, 81)),
@@ -85,7 +96,7 @@ def some_voice(
 
 
 class Synthesizer:
-    """Speaks. There is one espeak-ng in a process, so that two of these are one.
+    """Speaks.
 
     Args:
         sample_rate: of what is spoken, in Hz.
@@ -95,22 +106,21 @@ class Synthesizer:
     """
 
     def __init__(self, sample_rate: int) -> None:
-        try:
-            import espeakng_loader
-        except ImportError as error:
-            raise UserError(
-                "espeak-ng is not installed; run: pip install 'nlp-speech[synthesis]'"
-            ) from error
         self.sample_rate = sample_rate
-        self._library = ctypes.CDLL(espeakng_loader.get_library_path())
-        path = espeakng_loader.get_data_path().encode()
-        self._rate = self._library.espeak_Initialize(_SYNCHRONOUS, 0, path, 0)
-        if self._rate <= 0:
-            raise UserError("espeak-ng does not start; install espeakng-loader again")
-        self._blocks: list[np.ndarray] = []
-        # Kept, since the library calls it later.
-        self._callback = _CALLBACK(self._take)
-        self._library.espeak_SetSynthCallback(self._callback)
+        self._engine = _engine()
+
+    def check(self, language: str) -> None:
+        """Checks that a language is spoken.
+
+        Raises:
+            UserError: it is not.
+        """
+        if not self._engine.speaks(language):
+            known = self._engine.languages()
+            near = get_close_matches(language, known, n=5, cutoff=0.4) or known[:9]
+            raise UserError(
+                f"espeak-ng has no language {language!r}; try {', '.join(near)}"
+            )
 
     def __call__(self, text: str, voice: Voice) -> np.ndarray:
         """Speaks a text.
@@ -123,15 +133,61 @@ class Synthesizer:
             float32 [samples]; none for a text without anything to say.
 
         Raises:
-            UserError: there is no such voice.
+            UserError: there is no such language.
         """
-        library = self._library
-        if library.espeak_SetVoiceByName(voice.name.encode()):
+        self.check(voice.language)
+        samples = self._engine.speak(text, voice)
+        if not len(samples):
+            return samples
+        rate = self._engine.sample_rate
+        return soxr.resample(samples, rate, self.sample_rate).astype(np.float32)
+
+
+class _Engine:
+    """The one espeak-ng of a process, which calls back with what it has spoken.
+
+    It runs in a thread of its own: a signal reaches only the main thread, so that
+    Ctrl-C does not fall into a callback, where it would be lost.
+    """
+
+    def __init__(self, library: Path, data: Path) -> None:
+        self._data = data
+        self._blocks: list[np.ndarray] = []
+        self._library = ctypes.CDLL(str(library))
+        self.sample_rate: int = self._library.espeak_Initialize(
+            _SYNCHRONOUS, 0, os.fsencode(data), _DO_NOT_EXIT
+        )
+        if self.sample_rate <= 0:
             raise UserError(
-                f"espeak-ng has no voice {voice.name!r}; try en-us, en or de"
+                f"espeak-ng does not start with its data in {data}; install "
+                "espeakng-loader again, below a path of at most 120 characters"
             )
+        # Kept, since the library calls it later.
+        self._callback = _CALLBACK(self._take)
+        self._library.espeak_SetSynthCallback(self._callback)
+        self._thread = ThreadPoolExecutor(1)
+
+    def speaks(self, language: str) -> bool:
+        """Whether there is such a language."""
+        set_voice = self._library.espeak_SetVoiceByName
+        return self._thread.submit(set_voice, language.encode()).result() == 0
+
+    def languages(self) -> list[str]:
+        """All there are."""
+        files = (p for p in (self._data / "lang").rglob("*") if p.is_file())
+        lines = (line for p in files for line in p.read_text("utf-8").splitlines())
+        return sorted({x.split()[1] for x in lines if x.startswith("language ")})
+
+    def speak(self, text: str, voice: Voice) -> np.ndarray:
+        """What a voice says, float32 [samples]."""
+        return self._thread.submit(self._speak, text, voice).result()
+
+    def _speak(self, text: str, voice: Voice) -> np.ndarray:
+        library = self._library
+        library.espeak_SetVoiceByName(voice.name.encode())
         for number, value in (
             (_RATE, voice.words_per_minute),
+            (_VOLUME, _QUIET_ENOUGH),
             (_PITCH, voice.pitch),
             (_RANGE, voice.intonation),
         ):
@@ -141,13 +197,32 @@ class Synthesizer:
         size = ctypes.c_size_t(len(given) + 1)
         if library.espeak_Synth(given, size, 0, 0, 0, _UTF8, None, None):
             raise UserError(f"espeak-ng cannot say {text[:60]!r}")
-        if not self._blocks:
-            return np.zeros(0, np.float32)
-        samples = np.concatenate(self._blocks).astype(np.float32) / 32768
-        return soxr.resample(samples, self._rate, self.sample_rate).astype(np.float32)
+        blocks = [np.zeros(0, np.int16), *self._blocks]
+        return np.concatenate(blocks).astype(np.float32) / 32768
 
     def _take(self, samples: object, count: int, events: object) -> int:
         if samples and count > 0:
             block = np.ctypeslib.as_array(samples, (count,))  # type: ignore[arg-type]
             self._blocks.append(block.copy())
         return 0
+
+
+@cache
+def _engine() -> _Engine:
+    """Starts espeak-ng, which keeps its state in the process and cannot start twice."""
+    try:
+        import espeakng_loader
+
+        library, data = (
+            Path(espeakng_loader.get_library_path()),
+            Path(espeakng_loader.get_data_path()),
+        )
+        return _Engine(library, data)
+    except ImportError as error:
+        raise UserError(
+            "espeak-ng is not installed; run: pip install 'nlp-speech[synthesis]'"
+        ) from error
+    except (OSError, RuntimeError) as error:
+        raise UserError(
+            f"espeak-ng does not start ({error}); install espeakng-loader again"
+        ) from error

@@ -90,7 +90,7 @@ class Model:
             endpoint: which of the task's endpoints; None for the runtime's own.
             on_bad: told of each input that cannot be read and why; its result is None
                 then. Without it such an input is an error.
-            advance: told how many more inputs were answered.
+            advance: told how many more inputs are done, bad ones as well.
 
         Returns:
             A result for each input, in the order of `inputs`.
@@ -141,6 +141,8 @@ def answer(
     pieces, bad = _pieces(task, assets, inputs, on_bad is not None)
     owners = [number for number, parts in enumerate(pieces) for _ in parts]
     left = [len(parts) for parts in pieces]
+    if advance is not None:
+        advance(left.count(0))
     flat = [part for parts in pieces for part in parts]
     order = sorted(range(len(flat)), key=lambda i: len(flat[i]))
     results: list[Any] = [None] * len(flat)

@@ -251,6 +251,8 @@ def _of_characters(
     known = {c for h in splits["train"] for c in h.text}
     if config.vocabulary.kind != "characters" or not known:
         return
+    if config.model.pretrained is not None:  # which knows more
+        return
     for split, heard in splits.items():
         yield from _finding(
             split,

@@ -125,7 +125,7 @@ class ModelSection(Section):
     pretrained: str | None = Field(
         default=None,
         description="bundle or run of a recognizer that it begins with, relative to "
-        "the working directory; of its front end and sizes",
+        "the working directory; its front end and sizes must be those given here",
     )
     units: int = Field(default=256, ge=1, description="LSTM units, each direction")
     layers: int = Field(default=3, ge=1, description="LSTM layers")

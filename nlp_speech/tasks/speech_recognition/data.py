@@ -40,7 +40,10 @@ from nlp_speech.tasks.speech_recognition.language import (
     prepare_language,
     same_model,
 )
-from nlp_speech.tasks.speech_recognition.pretraining import begin_pretrained
+from nlp_speech.tasks.speech_recognition.pretraining import (
+    begin_pretrained,
+    open_pretrained,
+)
 from nlp_speech.text.flat import FlatIds
 from nlp_speech.text.labels import Characters, Labels, clean
 from nlp_speech.text.tokenizer import Tokenizer, train_tokenizer
@@ -60,6 +63,7 @@ def prepare(config: SpeechRecognitionConfig, directory: Path) -> None:
     Raises:
         UserError: the data are bad.
     """
+    begins = open_pretrained(config)  # at once, before every sound is decoded
     directory.mkdir(parents=True, exist_ok=True)
     case = config.vocabulary.case
     sounds = _Sounds(config)
@@ -68,14 +72,10 @@ def prepare(config: SpeechRecognitionConfig, directory: Path) -> None:
         [u for part in config.data.train for u in utterances(part, 0, checked)]
     )
     texts = [clean(u.text, case) for u in found]
-    begins = config.model.pretrained is not None
-    if config.vocabulary.kind == "characters":
-        Characters.of(texts).save(directory / LABELS_FILE)
-    elif not begins:
-        _tokenizer(texts, config.vocabulary.size).save(directory / TOKENIZER_FILE)
-    if begins:
-        begin_pretrained(config, directory)
+    if begins is not None:
+        begin_pretrained(config, begins, directory, texts)
     else:
+        _labels(config, texts, directory)
         _statistics(config, sounds, found).save(directory / STATISTICS_FILE)
     prepare_language(config, texts, load_labels(config, directory), directory)
     frames = sum(map(sounds.frames, found))
@@ -109,6 +109,16 @@ def renewal(
         prepare_language(config, texts, load_labels(config, directory), directory)
 
     return renew
+
+
+def _labels(
+    config: SpeechRecognitionConfig, texts: Sequence[str], directory: Path
+) -> None:
+    """Learns the labels from transcripts."""
+    if config.vocabulary.kind == "characters":
+        Characters.of(texts).save(directory / LABELS_FILE)
+    else:
+        _tokenizer(texts, config.vocabulary.size).save(directory / TOKENIZER_FILE)
 
 
 def _tokenizer(texts: Sequence[str], size: int) -> Tokenizer:

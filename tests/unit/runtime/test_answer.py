@@ -71,12 +71,13 @@ def test_what_cannot_be_read_is_named_once(task: Any, batch_size: int) -> None:
 
 @pytest.mark.parametrize("batch_size", [1, 2, 9])
 def test_each_input_counts_once(batch_size: int) -> None:
-    inputs = ["abcdefgh", "ab", "abcdef", "abc"]
+    # One of three pieces, one that cannot be cut, one that cannot be read.
+    inputs = ["abcdefgh", "", "abcdef", "abc", "cd?"]
     counted: list[int] = []
-    run: Any = {"endpoint": "", "batch_size": batch_size}
+    run: Any = {"endpoint": "", "batch_size": batch_size, "on_bad": lambda *_: None}
     answer(CUTTING, None, Lengths(), inputs, advance=counted.append, **run)
     assert sum(counted) == len(inputs)
-    assert len(counted) == -(-7 // batch_size)
+    assert len(counted) == 1 + -(-7 // batch_size)
 
 
 def test_what_cannot_be_cut() -> None:

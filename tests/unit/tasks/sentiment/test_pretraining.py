@@ -14,6 +14,7 @@ import pytest
 from nlp_speech.config import dump_config, read_config
 from nlp_speech.contract import load_task, load_training_task
 from nlp_speech.errors import UserError
+from nlp_speech.export import _copy_assets
 from nlp_speech.pretrained import read_pretrained
 from nlp_speech.tasks import sentiment
 from nlp_speech.tasks.sentiment import training
@@ -133,10 +134,8 @@ def test_a_bundle_does_not_hold_what_it_began_with(
     language_run(tmp_path / "run")
     config = classifier_config(make_config, tmp_path / "run")
     training.prepare(config, tmp_path / "assets")
-    kept = [p.name for p in (tmp_path / "assets").iterdir() if p.name[0] != "."]
     (tmp_path / "bundle").mkdir()
-    for name in kept:
-        shutil.copy(tmp_path / "assets" / name, tmp_path / "bundle")
+    _copy_assets(tmp_path / "assets", tmp_path / "bundle")
     assert sentiment.load_assets(config, tmp_path / "assets").pretrained is not None
     assert sentiment.load_assets(config, tmp_path / "bundle").pretrained is None
 

@@ -13,10 +13,11 @@ import soundfile
 
 from nlp_speech.config import dump_config
 from nlp_speech.errors import UserError
+from nlp_speech.export import _copy_assets
 from nlp_speech.tasks import speech_recognition
 from nlp_speech.tasks.speech_recognition import training
 from nlp_speech.tasks.speech_recognition.config import SpeechRecognitionConfig
-from nlp_speech.weights import save_weights, weights_by_path
+from nlp_speech.weights import read_arrays, save_weights, weights_by_path
 
 SYMBOLS = ("", *" abcdefg")
 
@@ -88,29 +89,33 @@ def test_labels_move_with_their_weights(
     np.testing.assert_array_equal(np.delete(moved, 2, axis=1), kernel)
 
 
+PIECES = {"kind": "pieces", "size": 24}
+
+
+def pieces_run(small: SimpleNamespace, manifest: Path, directory: Path) -> Path:
+    """A finished run of a recognizer that writes pieces."""
+    manifest.write_text("path\ttranscript\n0.wav\tthe quick brown\n1.wav\tfox jumps\n")
+    split = [{"manifest": str(manifest)}]
+    data = {"train": split, "validation": split}
+    config = small.config(data=data, vocabulary=PIECES)
+    run = directory / "run"
+    training.prepare(config, run / "assets")
+    assets = speech_recognition.load_assets(config, run / "assets")
+    save_weights(training.build(config, assets), run / "weights.npz")
+    (run / "config.yaml").write_text(dump_config(config), encoding="utf-8")
+    return run
+
+
 def test_pieces_are_those_of_the_other_one(
     tmp_path: Path, manifest: Path, small: SimpleNamespace
 ) -> None:
-    pieces = {"kind": "pieces", "size": 24}
-    manifest.write_text("path\ttranscript\n0.wav\tthe quick brown\n1.wav\tfox jumps\n")
-    config = config_of(small, manifest, tmp_path, vocabulary=pieces)
-    first = config.model_copy(
-        update={"model": config.model.model_copy(update={"pretrained": None})}
-    )
-    run = tmp_path / "run"
-    training.prepare(first, run / "assets")
-    theirs = training.build(
-        first, speech_recognition.load_assets(first, run / "assets")
-    )
-    save_weights(theirs, run / "weights.npz")
-    (run / "config.yaml").write_text(dump_config(first), encoding="utf-8")
-
-    config = config_of(small, manifest, run, vocabulary=pieces)
+    run = pieces_run(small, manifest, tmp_path)
+    config = config_of(small, manifest, run, vocabulary=PIECES)
     training.prepare(config, tmp_path / "assets")
     assets = speech_recognition.load_assets(config, tmp_path / "assets")
     ours = weights_by_path(training.build(config, assets))
-    for path, weight in weights_by_path(theirs).items():
-        np.testing.assert_array_equal(np.asarray(ours[path]), np.asarray(weight), path)
+    for path, weight in read_arrays(run / "weights.npz").items():
+        np.testing.assert_array_equal(np.asarray(ours[path]), weight, path)
 
 
 def test_a_bundle_does_not_hold_what_it_began_with(
@@ -119,10 +124,8 @@ def test_a_bundle_does_not_hold_what_it_began_with(
     run_of(small, tmp_path / "run")
     config = config_of(small, manifest, tmp_path / "run")
     training.prepare(config, tmp_path / "assets")
-    kept = [p for p in (tmp_path / "assets").iterdir() if p.name[0] != "."]
     (tmp_path / "bundle").mkdir()
-    for path in kept:
-        shutil.copy(path, tmp_path / "bundle")
+    _copy_assets(tmp_path / "assets", tmp_path / "bundle")
     load = speech_recognition.load_assets
     assert load(config, tmp_path / "assets").pretrained is not None
     assert load(config, tmp_path / "bundle").pretrained is None
@@ -149,4 +152,31 @@ def test_one_that_hears_otherwise(
     run_of(small, tmp_path / "run")
     config = config_of(small, manifest, tmp_path / "run", **changes)
     with pytest.raises(UserError, match=message):
+        training.prepare(config, tmp_path / "assets")
+
+
+def test_what_it_begins_with_is_looked_at_first(
+    tmp_path: Path, manifest: Path, small: SimpleNamespace
+) -> None:
+    (tmp_path / "0.wav").write_text("no sound: decoding it would fail")
+    config = config_of(small, manifest, tmp_path / "nowhere")
+    with pytest.raises(UserError, match="there is no trained model"):
+        training.prepare(config, tmp_path / "assets")
+    assert not (tmp_path / "assets").exists()
+
+
+def test_pieces_that_cannot_spell_a_transcript(
+    tmp_path: Path,
+    manifest: Path,
+    small: SimpleNamespace,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    run = pieces_run(small, manifest, tmp_path)
+    manifest.write_text("path\ttranscript\n0.wav\tthe f\u00f6x\n1.wav\tthe quick\n")
+    config = config_of(small, manifest, run, vocabulary=PIECES)
+    training.prepare(config, tmp_path / "assets")
+    assert "1 transcripts lose characters" in caplog.text
+    larger = {**PIECES, "size": 30}
+    config = config_of(small, manifest, run, vocabulary=larger)
+    with pytest.raises(UserError, match=r"vocabulary\.size 24 and the config 30"):
         training.prepare(config, tmp_path / "assets")
