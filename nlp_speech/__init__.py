@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from nlp_speech.runtime import Model
@@ -41,19 +42,23 @@ def load(path: str | Path, runtime: str = "auto", **options: Any) -> Model:
     return load_bundle(path, runtime=runtime, **options)
 
 
-def stream(model: Model) -> StreamingRecognizer:
+def stream(
+    model: Model, hot_words: Mapping[str, float] | None = None
+) -> StreamingRecognizer:
     """Begins to recognize sound while it is heard.
 
     Args:
         model: what `load` gives for a recognizer that reads streams; any number of
             streams may share it.
+        hot_words: to expect, each with what is added to the score in nats, such as 4.
 
     Returns:
         What samples are given to: `accept`, `partial`, `finish`, `reset`.
 
     Raises:
-        nlp_speech.errors.UserError: the model cannot read a stream.
+        nlp_speech.errors.UserError: the model cannot read a stream, or a hot word is
+            not one word in its letters.
     """
     from nlp_speech.tasks.speech_recognition.streaming import StreamingRecognizer
 
-    return StreamingRecognizer(model)
+    return StreamingRecognizer(model, hot_words)

@@ -301,10 +301,10 @@ def predict(
         print_explanations(model, inputs or list(lines_of_stdin()), explain, batch_size)
         return
     if attention is not None:
-        draw_alignment_of(model, inputs or [], attention)
+        draw_alignment_of(model, inputs or [], attention, as_json, n_best)
         return
     if plot is not None:
-        draw_sound_of(model, inputs or [], plot)
+        draw_sound_of(model, inputs or [], plot, as_json, n_best)
         return
     lines = iter(inputs) if inputs else lines_of_stdin()
     if progressive:

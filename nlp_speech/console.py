@@ -219,18 +219,26 @@ def print_segment(segment: Any, as_json: bool) -> None:
     print(text or segment.as_text(), flush=True)
 
 
-def draw_alignment_of(model: Model, inputs: list[str], path: Path) -> None:
+def draw_alignment_of(
+    model: Model, inputs: list[str], path: Path, as_json: bool, n_best: int
+) -> None:
     """Draws what the attention looked at for one text (`predict --attention`)."""
     from nlp_speech.plots import draw_attention
 
     if len(inputs) != 1:
         raise UserError("--attention draws the alignment of one text; give just one")
     [result] = model(inputs, endpoint=model.task.DEVICE_ENDPOINT)
-    draw_attention(result.source_pieces, result.target_pieces, result.alignment, path)
-    typer.echo(result.as_text())
+    print_result(inputs[0], result, as_json, n_best)
+    if result.source_pieces and result.target_pieces:
+        pieces = (result.source_pieces, result.target_pieces)
+        draw_attention(*pieces, result.alignment, path)
+    else:
+        say("nothing was read or written, so there is no alignment to draw")
 
 
-def draw_sound_of(model: Model, inputs: list[str], path: Path) -> None:
+def draw_sound_of(
+    model: Model, inputs: list[str], path: Path, as_json: bool, n_best: int
+) -> None:
     """Draws a sound and what was heard in it (`predict --plot`)."""
     from nlp_speech.sound_plots import draw_sounds
 
@@ -241,7 +249,7 @@ def draw_sound_of(model: Model, inputs: list[str], path: Path) -> None:
         raise UserError("--plot draws one sound; give just one")
     [result] = model(inputs)
     draw_sounds([picture(inputs[0], result, model.assets)], path)
-    typer.echo(result.as_text())
+    print_result(inputs[0], result, as_json, n_best)
 
 
 def print_explanations(

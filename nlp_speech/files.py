@@ -13,6 +13,21 @@ from nlp_speech.errors import UserError
 
 
 @contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Says in one sentence that a file could not be written.
+
+    Raises:
+        UserError: instead of an OSError.
+    """
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or str(error)
+        message = f"cannot be written ({reason}); make room or choose another place"
+        raise UserError.at(path, None, message) from error
+
+
+@contextmanager
 def replacing(path: Path) -> Iterator[IO[bytes]]:
     """Opens a temporary file that takes the place of `path` if all goes well.
 
@@ -27,18 +42,16 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
     """
     temporary: str | None = None
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        with os.fdopen(handle, "wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except OSError as error:
-        reason = error.strerror or str(error)
-        message = f"cannot be written ({reason}); make room or choose another place"
-        raise UserError.at(path, None, message) from error
+        with writing(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            made = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+            handle, temporary = made
+            with os.fdopen(handle, "wb") as file:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+            os.chmod(temporary, 0o644)
+            os.replace(temporary, path)
     finally:
         if temporary is not None:
             Path(temporary).unlink(missing_ok=True)

@@ -17,6 +17,16 @@ from nlp_speech.errors import UserError
 
 MICROPHONE = "mic"
 STANDARD_INPUT = "-"
+_OTHER_FORMATS = {
+    b"fLaC": "FLAC",
+    b"OggS": "Ogg",
+    b"FORM": "AIFF",
+    b"RF64": "RF64",
+    b"ID3\x02": "MP3",
+    b"ID3\x03": "MP3",
+    b"ID3\x04": "MP3",
+}
+"""What files begin with that a pipe cannot carry."""
 
 
 def live_blocks(source: str, sample_rate: int, size: int) -> Iterator[np.ndarray]:
@@ -54,6 +64,11 @@ def _standard_input(
     if head == b"RIFF":
         yield from _pieces(_wav(_Rest(head, file), sample_rate, size), size)
         return
+    if head in _OTHER_FORMATS:
+        raise UserError(
+            f"standard input is a file of {_OTHER_FORMATS[head]}; give its name, or a "
+            "16-bit WAV file"
+        )
     yield from _pieces(_bare(_Rest(head, file), 2 * size), size)
 
 
@@ -102,7 +117,9 @@ def _wav(file: Any, sample_rate: int, size: int) -> Iterator[np.ndarray]:
         soxr.ResampleStream(rate, sample_rate, 1) if rate != sample_rate else None
     )
     while data := reader.readframes(size):
-        block = _floats(data).reshape(-1, channels).mean(axis=1)
+        # A recording that was cut short may end within a frame.
+        whole = data[: len(data) // (2 * channels) * 2 * channels]
+        block = _floats(whole).reshape(-1, channels).mean(axis=1)
         yield block if resampler is None else resampler.resample_chunk(block)
     if resampler is not None:
         yield resampler.resample_chunk(np.zeros([0], np.float32), last=True)

@@ -49,8 +49,10 @@ def _facts(bundle: Bundle) -> str:
         f"`{VARIANT_FILES[v]}` ({v}) {_bytes(sizes[VARIANT_FILES[v]])}"
         for v in bundle.variants
     )
+    facts = getattr(bundle.task, "facts", None)
     lines = [
         f"- Task: {bundle.task.NAME}, {metrics['parameters']:,} parameters",
+        *(f"- {fact}" for fact in (facts(bundle.config) if facts else ())),
         f"- License: {bundle.license or 'not stated'}",
         f"- Licenses of its data: {', '.join(bundle.data_licenses) or 'not stated'}",
         f"- Size: {_bytes(sum(sizes.values()))} in all; {device or 'no device file'}",

@@ -65,6 +65,14 @@ class Devices:
         self.chief = worker == 0
         self.alone = workers == 1
 
+    @property
+    def may_compile(self) -> bool:
+        """Whether XLA may compile an update: on one CPU.
+
+        A GPU has cuDNN, which XLA knows nothing of, and sums over devices stay outside.
+        """
+        return len(self.local) == 1 and not tf.config.list_logical_devices("GPU")
+
     def shard(self, dataset: tf.data.Dataset) -> tf.data.Dataset:
         """Splits batches of the run into tuples of batches, one for each local device.
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from nlp_speech.config import dump_config, holds
 from nlp_speech.errors import UserError
+from nlp_speech.files import write_text
 
 _CONFIG = "config.yaml"
 
@@ -40,11 +41,10 @@ def open_directory(config: Any, directory: Path, resume: bool) -> None:
                 "the config has changed since this run began; resume with the config "
                 "it began with, or start a new run with another --output",
             )
-    elif resume and directory.exists() and any(directory.iterdir()):
+    elif resume and directory.is_dir() and any(directory.iterdir()):
         raise UserError(f"{directory} is no run that could be resumed")
     else:
-        directory.mkdir(parents=True, exist_ok=True)
-        file.write_text(dump_config(config), encoding="utf-8")
+        write_text(file, dump_config(config))
 
 
 @contextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -13,6 +14,7 @@ import rich.progress
 import tensorflow as tf
 from rich.console import Console
 
+from nlp_speech.files import writing
 from nlp_speech.sections import TrainingSection
 from nlp_speech.training.checkpoint import Progress
 
@@ -40,8 +42,9 @@ class Reporter:
         self.metric = metric
         self.counted = counted
         self.console = Console(stderr=True, quiet=not chief)
-        log = directory / "log.jsonl" if chief else Path(os.devnull)
-        self._log = log.open("a", encoding="utf-8")
+        self._path = directory / "log.jsonl" if chief else Path(os.devnull)
+        with writing(self._path):
+            self._log = self._path.open("a", encoding="utf-8")
         self._summary: Any = (
             tf.summary.create_file_writer(str(directory / "tensorboard"))
             if chief
@@ -71,7 +74,8 @@ class Reporter:
         traceback: TracebackType | None,
     ) -> None:
         self._bar.stop()
-        self._log.close()
+        with suppress(OSError):  # of a full disk `evaluation` has told
+            self._log.close()
         self._summary.close()
 
     def say(self, message: str) -> None:
@@ -105,8 +109,9 @@ class Reporter:
             "seconds": round(progress.seconds, 1),
             **{name: round(value, 5) for name, value in values.items()},
         }
-        self._log.write(json.dumps(record) + "\n")
-        self._log.flush()
+        with writing(self._path):
+            self._log.write(json.dumps(record) + "\n")
+            self._log.flush()
         with self._summary.as_default(step=progress.update):
             for name, value in values.items():
                 tf.summary.scalar(name, value)

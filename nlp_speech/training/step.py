@@ -128,8 +128,7 @@ def make_step(
     """
     section: TrainingSection = config.training
     variables = list(model.trainable_variables)
-    # XLA runs on one device; the sums over devices stay outside.
-    xla = (section.xla and len(devices.local) == 1) or None
+    xla = (section.xla and devices.may_compile) or None
 
     @tf.function(jit_compile=xla, reduce_retracing=True)
     def local(batch: Batch, scale: Any) -> list[Any]:

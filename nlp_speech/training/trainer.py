@@ -108,15 +108,22 @@ def _train(
     checkpoints = Checkpoints(directory / "checkpoints", fingerprint(directory))
     watched = (task.METRIC, task.COUNTED, devices.chief)
     with Reporter(directory, config.training, *watched) as reporter:
+        if config.training.xla and not devices.may_compile:
+            reporter.say("training.xla is not used here: it is for a single CPU")
         run = _Run(task, training_task, config, assets, checkpoints, reporter, devices)
         run.restore()
         with _stop_signals(run.stop):
             run.loop(callbacks)
         weights = directory / "weights.npz"
         if devices.chief:
-            run.use_average()
-            run.evaluator.finish()
-            save_weights(run.evaluator.model, weights)
+            try:
+                run.use_average()
+                run.evaluator.finish()
+                save_weights(run.evaluator.model, weights)
+            except KeyboardInterrupt:
+                raise Interrupted(
+                    f"{directory} is trained; --resume makes its mean of checkpoints"
+                ) from None
     return weights
 
 
@@ -183,11 +190,14 @@ class _Run:
 
     def use_average(self) -> None:
         """Gives the evaluator the mean of the k best checkpoints, of all k the best."""
-        loaded = [
-            served(self.checkpoints.load(update).variables, self.weights)
-            for _, update in self.progress.best
-        ]
-        best, count = self.progress.best[0][0], 1
+        found = [(score, self._intact(update)) for score, update in self.progress.best]
+        whole = [(score, variables) for score, variables in found if variables]
+        if not whole:
+            now = {p: v.numpy() for p, v in variables_by_path(self.variables).items()}
+            score = self.evaluator.score(served(now, self.weights))[self.metric]
+            whole = [(score, now)]
+        loaded = [served(variables, self.weights) for _, variables in whole]
+        best, count = whole[0][0], 1
         self.reporter.say(f"the best checkpoint: {self.metric} {best:.2f}")
         for k in range(2, len(loaded) + 1):
             score = self.evaluator.score(mean(loaded[:k]))[self.metric]
@@ -195,6 +205,14 @@ class _Run:
             if self.evaluator.is_better(score, best):
                 best, count = score, k
         assign(self.evaluator.model.weights, mean(loaded[:count]))
+
+    def _intact(self, update: int) -> dict[str, Any] | None:
+        """The variables of a checkpoint; None, and a line, where it is damaged."""
+        try:
+            return self.checkpoints.load(update).variables
+        except UserError as error:
+            self.reporter.say(f"left out of the mean: {error}")
+            return None
 
     def _make_average(self) -> MovingAverage | None:
         decay = self.section.moving_average
@@ -293,8 +311,8 @@ class _Run:
         best = [*best[:place], (score, progress.update), *best[place:]]
         progress.best = best[: self.section.average_best]
         progress.evaluated = progress.update
-        self.reporter.evaluation(progress, values)
         self._save()
+        self.reporter.evaluation(progress, values)
         # The last evaluation may come before its turn.
         number = -(-progress.update // self.section.evaluate_every) - 1
         self.callbacks.on_epoch_end(number, dict(values))

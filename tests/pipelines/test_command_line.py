@@ -280,6 +280,17 @@ def test_attention_is_drawn(
     assert file.read_bytes().startswith(PNG)
 
 
+def test_attention_of_nothing_is_an_empty_translation(
+    nlp_speech: NlpSpeech, trained_bundle: Path, tmp_path: Path
+) -> None:
+    file = tmp_path / "attention.png"
+    words = ["--attention", file, "--runtime", "tflite", "--json"]
+    done = nlp_speech("predict", trained_bundle, "", *words)
+    assert (done.code, json.loads(done.out)["text"]) == (0, "")
+    assert "no alignment to draw" in done.err
+    assert not file.exists()
+
+
 def test_attention_of_two_texts_is_refused(
     nlp_speech: NlpSpeech, trained_bundle: Path, tmp_path: Path
 ) -> None:

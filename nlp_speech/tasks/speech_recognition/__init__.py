@@ -19,7 +19,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -54,7 +54,7 @@ from nlp_speech.tasks.speech_recognition.long_sounds import joined as joined
 from nlp_speech.tasks.speech_recognition.long_sounds import pieces as pieces
 from nlp_speech.tasks.speech_recognition.results import (
     Transcript,
-    Word,
+    characters_of_labels,
     words_of_labels,
 )
 from nlp_speech.text.hypotheses import Hypothesis, found_texts
@@ -257,6 +257,19 @@ def errors(
     return error_report(inputs, [r.text for r in results], references, count)
 
 
+def facts(config: SpeechRecognitionConfig) -> list[str]:
+    """What the model card says of times."""
+    step = config.model.subsampling * config.frontend.frame_seconds
+    found = [f"A step, in which outputs count, is {step:g} s"]
+    if config.streams:
+        rate = config.frontend.sample_rate
+        found.append(
+            f"Streams: {config.chunk_samples} samples a chunk at {rate} Hz; an answer "
+            f"has heard all but the last {config.latency_seconds:g} s at most"
+        )
+    return found
+
+
 def samples(config: SpeechRecognitionConfig) -> list[str]:
     """A few generated sounds: no file is needed."""
     return [
@@ -275,36 +288,44 @@ def _transcript(n: int, outputs: Arrays, assets: Assets) -> Transcript:
     steps, unit = int(outputs["steps"][n]), assets.seconds_per_step
     log_probs = outputs["log_probs"][n, :steps]
     read = _from_graph if assets.fusion is None else _with_language
-    n_best, words = read(n, outputs, log_probs, assets)
+    n_best, best = read(n, outputs, log_probs, assets)
+    symbols = assets.labels.symbols
     return Transcript(
         text=n_best[0].text,
         score=n_best[0].score,
         n_best=n_best,
-        words=words,
+        words=words_of_labels(*best, symbols, unit),
+        characters=characters_of_labels(*best, symbols, unit),
         seconds=steps * unit,
         truncated=(steps + 1) * unit > assets.config.decoding.max_seconds,
         log_probs=log_probs,
     )
 
 
+class _Labels(NamedTuple):
+    """The labels of the best hypothesis, the steps of each, and its confidence."""
+
+    ids: Sequence[int]
+    starts: Sequence[int]
+    ends: Sequence[int]
+    confidence: Sequence[float]
+
+
 def _from_graph(
     n: int, outputs: Arrays, log_probs: np.ndarray, assets: Assets
-) -> tuple[tuple[Hypothesis, ...], tuple[Word, ...]]:
+) -> tuple[tuple[Hypothesis, ...], _Labels]:
     """What the search in the graph found."""
     symbols, scores = assets.labels.symbols, outputs["score"][n]
     rows = zip(outputs["ids"][n], outputs["lengths"][n], strict=True)
     n_best = found_texts([text_of(ids[:k], symbols) for ids, k in rows], scores)
     length = int(outputs["lengths"][n, 0])
     parts = (outputs["ids"][n, 0], *(outputs[k][n] for k in _TIMES))
-    ids, starts, ends, confidence = (part[:length] for part in parts)
-    unit = assets.seconds_per_step
-    words = words_of_labels(ids, starts, ends, confidence, symbols, unit)
-    return n_best, words
+    return n_best, _Labels(*(part[:length] for part in parts))
 
 
 def _with_language(
     n: int, outputs: Arrays, log_probs: np.ndarray, assets: Assets
-) -> tuple[tuple[Hypothesis, ...], tuple[Word, ...]]:
+) -> tuple[tuple[Hypothesis, ...], _Labels]:
     """What a search with a language finds in the log-probabilities."""
     symbols = assets.labels.symbols
     search = search_of(assets.config, symbols, assets.fusion)
@@ -312,15 +333,8 @@ def _with_language(
     found = search.best(assets.config.decoding.beam_size)
     n_best = tuple(Hypothesis(text_of(h.labels, symbols), h.score) for h in found)
     best = found[0]
-    words = words_of_labels(
-        best.labels,
-        best.starts,
-        best.ends,
-        confidences(log_probs, best).tolist(),
-        symbols,
-        assets.seconds_per_step,
-    )
-    return n_best, words
+    confidence = confidences(log_probs, best).tolist()
+    return n_best, _Labels(best.labels, best.starts, best.ends, confidence)
 
 
 def _split(config: SpeechRecognitionConfig, split: str) -> tuple[SplitSection, ...]:

@@ -17,7 +17,7 @@ from nlp_speech.contract import Finding
 from nlp_speech.data.manifests import Utterance
 from nlp_speech.errors import UserError
 from nlp_speech.tasks.speech_recognition import utterances
-from nlp_speech.tasks.speech_recognition.alignment import steps_needed
+from nlp_speech.tasks.speech_recognition.alignment import can_align
 from nlp_speech.tasks.speech_recognition.config import (
     SpeechRecognitionConfig,
     SplitSection,
@@ -212,19 +212,23 @@ def _of_texts(
         return
     labels = Characters({c for h in heard for c in h.text})
     ids = labels.encode([h.text for h in heard])
-    short = [
-        h
-        for h, row in zip(heard, ids, strict=True)
-        if not h.error and h.frames // config.model.subsampling < steps_needed(row)
-    ]
+    rows = [(h, row) for h, row in zip(heard, ids, strict=True) if not h.error]
+    short = [h for h, row in rows if not can_align(row, h.frames, config, False)]
+    at = f"at model.subsampling {config.model.subsampling}"
     yield from _finding(
         split,
-        f"are too short for their transcripts at model.subsampling "
-        f"{config.model.subsampling}",
+        f"are too short for their transcripts {at}",
         short,
         is_error=True,
         tell=lambda h: f"{h.name}: {h.frames} frames, {len(h.text)} characters",
     )
+    if split == "train":
+        faster = [h for h, row in rows if not can_align(row, h.frames, config, True)]
+        yield from _finding(
+            split,
+            f"are too short when they are made faster {at}, left out",
+            [h for h in faster if h not in short],
+        )
 
 
 def _of_copies(split: str, heard: Sequence[_Heard]) -> Iterator[Finding]:

@@ -31,7 +31,7 @@ from nlp_speech.tasks.speech_recognition import (
     load_labels,
     utterances,
 )
-from nlp_speech.tasks.speech_recognition.alignment import steps_needed
+from nlp_speech.tasks.speech_recognition.alignment import can_align
 from nlp_speech.tasks.speech_recognition.config import (
     SpeechRecognitionConfig,
     SplitSection,
@@ -140,7 +140,7 @@ def training_data(
     sounds = _Sounds(config, None if on_samples or joined else assets.front_end)
     frame, batch = config.frontend.frame_seconds, config.batch
     return SoundBatches(
-        _Epochs(config, parts, sounds, assets.labels),
+        _Epochs(config, parts, sounds, assets.labels, training),
         GraphFrontEnd(assets.front_end),
         config.augmentation if training else None,
         Budget(
@@ -232,8 +232,10 @@ class _Epochs:
         parts: Sequence[SplitSection],
         sounds: _Sounds,
         labels: Labels,
+        training: bool,
     ) -> None:
         self._config = config
+        self._training = training
         self._parts = parts
         self._sounds = sounds
         self._labels = labels
@@ -271,10 +273,8 @@ class _Epochs:
 
         Its loss would be a large number, not infinity, and spoil the weights.
         """
-        fastest = max([1.0, *self._config.augmentation.speed])
-        fastest *= (self._config.augmentation.tempo or (1, 1))[1]
-        frames = int(self._sounds.frames(utterance) / fastest)
-        return steps_needed(ids) <= frames // self._config.model.subsampling
+        frames = self._sounds.frames(utterance)
+        return can_align(ids, frames, self._config, self._training)
 
 
 def _statistics(

@@ -71,7 +71,8 @@ class Recognizer(tf.Module):
         are in model steps and padded with 0, as is `word_confidence`.
         """
         given = "features" in sound
-        found = (self.recognize_features if given else self.recognize_labels)(**sound)
+        recognize = self.recognize_features if given else self.recognize_labels
+        found = recognize(**self._at_least_a_step(sound))
         symbols = tf.constant(self.symbols)
         text = tf.strings.reduce_join(tf.gather(symbols, found["ids"]), axis=-1)
         text = tf.strings.regex_replace(text, " +", " ")
@@ -83,6 +84,16 @@ class Recognizer(tf.Module):
             found["confidence"],
         )
         return {**found, "text": tf.strings.strip(text), **words}
+
+    def _at_least_a_step(self, sound: dict[str, Tensor]) -> dict[str, Tensor]:
+        """A batch that is padded to one step, if all of it is shorter."""
+        (name, rows), *_ = (item for item in sound.items() if item[0] != "lengths")
+        least = self.model.subsampling
+        if name == "samples":
+            least *= self.front_end.section.hop_length
+        missing = tf.maximum(least - tf.shape(rows)[1], 0)
+        paddings = [[0, 0], [0, missing], *[[0, 0]] * (rows.shape.rank - 2)]
+        return {**sound, name: tf.pad(rows, paddings)}
 
     def recognize_wav(self, wav: Tensor) -> dict[str, Tensor]:
         """Recognizes 16-bit PCM WAV files, `wav` [batch] of their bytes.

@@ -7,7 +7,8 @@ so that all runtimes give the same text.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from nlp_speech.data.paths import resolve
@@ -22,7 +23,7 @@ from nlp_speech.tasks.speech_recognition.config import (
     LanguageSection,
     SpeechRecognitionConfig,
 )
-from nlp_speech.text.labels import Labels, spoken
+from nlp_speech.text.labels import Labels, clean, spoken
 
 LANGUAGE_FILE = "language.arpa"
 
@@ -92,6 +93,39 @@ def options_of(section: LanguageSection) -> FusionOptions:
         unknown_penalty=section.unknown_penalty,
         hot_words=dict(section.hot_words),
     )
+
+
+def with_hot_words(
+    fusion: Fusion | None,
+    config: SpeechRecognitionConfig,
+    symbols: Sequence[str],
+    words: Mapping[str, float],
+) -> Fusion | None:
+    """What the language adds to a search, with more words to expect.
+
+    Args:
+        fusion: without them, or None.
+        config: of the recognizer, whose case the words get.
+        symbols: what its labels add to the text.
+        words: each with what is added to the score for it.
+
+    Raises:
+        UserError: what is given is not one word of the recognizer's letters.
+    """
+    if not words:
+        return fusion
+    letters = set().union(*symbols)
+    more = {clean(word, config.vocabulary.case): bonus for word, bonus in words.items()}
+    for word in more:
+        if not word or " " in word or set(word) - letters:
+            raise UserError(
+                f"{word!r} cannot be a hot word; give one word in letters that the "
+                "recognizer writes"
+            )
+    options = fusion.options if fusion else options_of(config.language)
+    hot_words = {**options.hot_words, **more}
+    model = fusion.model if fusion else None
+    return Fusion(model, replace(options, hot_words=hot_words))
 
 
 def search_of(

@@ -48,10 +48,19 @@ def joined(parts: Sequence[str], found: Sequence[Transcript]) -> Transcript:
     Its score is their sum; log-probabilities are not kept.
     """
     words: list[Word] = []
+    characters: list[Word] = []
     for part, result in zip(parts, found, strict=True):
         _, begin, _ = split_part(part)
         words += [word.later(begin) for word in result.words]
+        characters += [label.later(begin) for label in result.characters]
     text = " ".join(result.text for result in found if result.text)
     score = sum(result.score for result in found)
     _, _, end = split_part(parts[-1])
-    return Transcript(text, score, (Hypothesis(text, score),), tuple(words), end)
+    return Transcript(
+        text,
+        score,
+        (Hypothesis(text, score),),
+        tuple(words),
+        tuple(characters),
+        seconds=end,
+    )

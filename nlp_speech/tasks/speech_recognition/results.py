@@ -13,7 +13,7 @@ from nlp_speech.text.hypotheses import Hypothesis
 
 @dataclass(frozen=True)
 class Word:
-    """A word and when it was said.
+    """A word, or a part of one, and when it was said.
 
     Attributes:
         text: the word.
@@ -50,6 +50,7 @@ class Transcript:
         score: its log-probability, with what a language model adds.
         n_best: the best transcripts, this one first.
         words: its words with their times.
+        characters: or pieces, the labels that words consist of, with their times.
         seconds: how much sound was read.
         truncated: whether the sound is as long as the config allows, or longer: then
             it was read in part.
@@ -60,6 +61,7 @@ class Transcript:
     score: float
     n_best: tuple[Hypothesis, ...] = ()
     words: tuple[Word, ...] = ()
+    characters: tuple[Word, ...] = ()
     seconds: float = 0.0
     truncated: bool = False
     log_probs: np.ndarray | None = None
@@ -72,6 +74,7 @@ class Transcript:
             "score": self.score,
             "n_best": n_best,
             "words": [word.as_dict() for word in self.words],
+            "characters": [part.as_dict() for part in self.characters],
             "seconds": self.seconds,
             "truncated": self.truncated,
         }
@@ -85,6 +88,28 @@ class Transcript:
         if self.truncated:
             return "the sound is too long and was recognized in part"
         return None
+
+
+def characters_of_labels(
+    labels: Sequence[int],
+    starts: Sequence[int],
+    ends: Sequence[int],
+    confidence: Sequence[float],
+    symbols: Sequence[str],
+    seconds_per_step: float,
+) -> tuple[Word, ...]:
+    """The labels that can be heard, each with its times; see `words_of_labels`."""
+    rows = zip(labels, starts, ends, confidence, strict=True)
+    return tuple(
+        Word(
+            symbols[int(label)].strip(" "),
+            int(start) * seconds_per_step,
+            int(end) * seconds_per_step,
+            float(probability),
+        )
+        for label, start, end, probability in rows
+        if symbols[int(label)].strip(" ")
+    )
 
 
 def words_of_labels(

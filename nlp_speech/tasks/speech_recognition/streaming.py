@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -11,7 +12,7 @@ from nlp_speech.contract import Predictor
 from nlp_speech.decoding.ctc_host import confidences
 from nlp_speech.errors import UserError
 from nlp_speech.tasks.speech_recognition import STREAM_ENDPOINT, Assets
-from nlp_speech.tasks.speech_recognition.language import search_of
+from nlp_speech.tasks.speech_recognition.language import search_of, with_hot_words
 from nlp_speech.tasks.speech_recognition.results import Word, words_of_labels
 from nlp_speech.text.labels import text_of
 
@@ -67,12 +68,16 @@ class StreamingRecognizer:
 
     Args:
         model: of a bundle whose model is not bidirectional; not changed.
+        hot_words: to expect besides those of the config, and what is added for each to
+            the score in nats.
 
     Raises:
-        UserError: the model cannot read a stream.
+        UserError: the model cannot read a stream, or a hot word is none.
     """
 
-    def __init__(self, model: StreamingModel) -> None:
+    def __init__(
+        self, model: StreamingModel, hot_words: Mapping[str, float] | None = None
+    ) -> None:
         if not isinstance(getattr(model, "assets", None), Assets):
             raise UserError("only a loaded model of speech_recognition reads streams")
         config = model.assets.config
@@ -87,7 +92,8 @@ class StreamingRecognizer:
         self._config = config
         symbols = model.assets.labels.symbols
         self._audible = np.array([bool(symbol.strip(" ")) for symbol in symbols])
-        self._search = search_of(config, symbols, model.assets.fusion)
+        fusion = with_hot_words(model.assets.fusion, config, symbols, hot_words or {})
+        self._search = search_of(config, symbols, fusion)
         self.reset()
 
     @property

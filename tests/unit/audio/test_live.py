@@ -66,6 +66,27 @@ def test_a_wav_file_on_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
     np.testing.assert_allclose(found, SOUND / 65536, atol=1e-6)
 
 
+@pytest.mark.parametrize("channels", [1, 2])
+@pytest.mark.parametrize("missing", [1, 2, 3, 777, 3000])
+def test_a_wav_file_that_was_cut_short(
+    monkeypatch: pytest.MonkeyPatch, channels: int, missing: int
+) -> None:
+    content = wav(np.stack([SOUND] * channels, axis=1))
+    found = heard(monkeypatch, content[:-missing])
+    whole = len(SOUND) - -(-missing // (2 * channels))
+    np.testing.assert_allclose(found, SOUND[:whole] / 32768, atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", ["FLAC", "OGG", "AIFF", "RF64"])
+def test_a_file_that_a_pipe_cannot_carry(
+    monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    file = io.BytesIO()
+    soundfile.write(file, SOUND, RATE, format=kind)
+    with pytest.raises(UserError, match=r"a file of \w+; give its name"):
+        heard(monkeypatch, file.getvalue())
+
+
 def test_a_wav_file_of_another_rate_is_resampled(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

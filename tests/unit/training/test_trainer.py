@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from nlp_speech.errors import UserError
 from nlp_speech.tasks.translation import TranslationConfig
 from nlp_speech.training import Diverged, Interrupted, step, train, trainer
 from nlp_speech.training.checkpoint import Checkpoints
+from nlp_speech.training.devices import Devices
 from nlp_speech.weights import read_arrays
 
 
@@ -152,6 +154,80 @@ def test_a_damaged_checkpoint_falls_back_to_the_one_before(
     err = capsys.readouterr().err
     assert "is damaged" in err
     assert "resumed at update 8" in err
+
+
+def test_a_damaged_checkpoint_is_left_out_of_the_mean(
+    small_config: TranslationConfig, tmp_path: Path, capsys: Any
+) -> None:
+    directory = tmp_path / "run"
+    weights = run(small_config, directory)
+    weights.unlink()
+    rows = sorted(log(directory), key=lambda row: -row["bleu"])
+    best, second = (row["update"] for row in rows[:2])
+    # Not the newest, so that the run itself is resumed at its end.
+    assert second < max(row["update"] for row in rows)
+    file = directory / f"checkpoints/update-{second:08d}/variables.npz"
+    file.write_bytes(file.read_bytes()[:1000])
+    capsys.readouterr()
+    run(small_config, directory, resume=True)
+    err = capsys.readouterr().err
+    assert "left out of the mean: " in err
+    expected = variables(directory, best)
+    for path, values in read_arrays(weights).items():
+        np.testing.assert_array_equal(values, expected[f"translator/{path}"])
+
+
+def test_an_interruption_of_the_last_part_can_be_resumed(
+    small_config: TranslationConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(trainer, "save_weights", interrupt)
+        with pytest.raises(Interrupted, match="is trained; --resume makes"):
+            run(small_config, tmp_path / "run")
+    assert run(small_config, tmp_path / "run", resume=True).is_file()
+
+
+def test_a_file_where_the_run_should_be(
+    small_config: TranslationConfig, tmp_path: Path
+) -> None:
+    (tmp_path / "run").write_text("here")
+    for resume in (False, True):
+        with pytest.raises(UserError, match=r"config.yaml: cannot be written"):
+            run(small_config, tmp_path / "run", resume)
+    assert (tmp_path / "run").read_text() == "here"
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="Linux has this device")
+def test_a_full_disk_while_logging_keeps_the_checkpoint(
+    small_config: TranslationConfig, tmp_path: Path
+) -> None:
+    run(small_config, tmp_path / "run")
+    directory = tmp_path / "again"
+    shutil.copytree(tmp_path / "run", directory)
+    (directory / "weights.npz").unlink()
+    for path in sorted((directory / "checkpoints").iterdir())[1:]:
+        shutil.rmtree(path)
+    (directory / "log.jsonl").unlink()
+    (directory / "log.jsonl").symlink_to("/dev/full")
+    with pytest.raises(UserError, match=r"log.jsonl: cannot be written \(No space"):
+        run(small_config, directory, resume=True)
+    assert len(list((directory / "checkpoints").glob("update-*"))) == 2
+
+
+def test_xla_is_not_used_beside_cudnn(
+    small_config: TranslationConfig,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: Any,
+) -> None:
+    section = small_config.training.model_copy(update={"xla": True, "updates": 1})
+    config = small_config.model_copy(update={"training": section})
+    monkeypatch.setattr(Devices, "may_compile", False)
+    run(config, tmp_path / "run")
+    assert "training.xla is not used here" in capsys.readouterr().err
 
 
 def test_no_run_begins_anew_over_checkpoints_it_cannot_read(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -77,6 +78,25 @@ def test_all_runtimes_answer_alike(small: Any, streaming: dict[str, Any]) -> Non
         assert_same(streaming["saved_model"]("recognize", alone), expected, row)
 
 
+@pytest.mark.parametrize("runtime", ["keras", "saved_model"])
+@pytest.mark.parametrize("length", [0, 1, 9, 19])
+def test_a_server_hears_less_than_a_step(
+    small: Any, streaming: dict[str, Any], runtime: str, length: int
+) -> None:
+    sound, lengths = np.full([1, length], 0.1, np.float32), np.array([length], np.int32)
+    file = io.BytesIO()
+    soundfile.write(file, sound[0], small.rate, format="WAV", subtype="PCM_16")
+    wav = np.array([file.getvalue()], dtype=object)
+    for endpoint, arrays in (
+        ("recognize", {"samples": sound, "lengths": lengths}),
+        ("recognize_wav", {"wav": wav}),
+    ):
+        found = streaming[runtime](endpoint, arrays)
+        assert found["text"][0, 0] == b""
+        assert found["steps"].tolist() == [0]
+        assert found["words"].shape == (1, 0)
+
+
 def test_text_and_words_equal_those_of_the_light_side(
     small: Any,
     streaming: dict[str, Any],
@@ -90,6 +110,10 @@ def test_text_and_words_equal_those_of_the_light_side(
     for row, transcript in enumerate(expected):
         texts = [text.decode() for text in found["text"][row]]
         assert texts[: len(transcript.n_best)] == [h.text for h in transcript.n_best]
+        spelled = "".join(c.text for c in transcript.characters)
+        assert spelled == transcript.text.replace(" ", "")
+        for one, next_one in pairwise(transcript.characters):
+            assert one.start < one.end <= next_one.start + 1e-6
         words = [w.decode() for w in found["words"][row] if w]
         assert words == [w.text for w in transcript.words]
         assert texts[0] == " ".join(words)

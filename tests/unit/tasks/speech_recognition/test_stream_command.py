@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import signal
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -95,3 +97,62 @@ def test_another_task_is_an_error(bundle: Any, sound: Path) -> None:
     done = CliRunner().invoke(cli.app, ["stream", "bundle", str(sound)])
     assert isinstance(done.exception, UserError)
     assert "this command is for speech_recognition" in str(done.exception)
+
+
+def test_a_microphone_ends_with_ctrl_c(
+    bundle: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Input:
+        """A microphone that hears a loud stretch, and then Ctrl-C is pressed."""
+
+        def __init__(self, rate: int, size: int, callback: Any, **_: Any) -> None:
+            for _block in range(10):
+                callback(np.full([size, 1], 0.5, np.float32), size, None, None)
+
+        def __enter__(self) -> None:
+            def interrupt(*_: Any) -> None:
+                raise KeyboardInterrupt
+
+            self._before = signal.signal(signal.SIGALRM, interrupt)
+            signal.setitimer(signal.ITIMER_REAL, 1)
+
+        def __exit__(self, *_: Any) -> None:
+            signal.signal(signal.SIGALRM, self._before)
+
+    library = SimpleNamespace(InputStream=Input, PortAudioError=OSError)
+    monkeypatch.setitem(sys.modules, "sounddevice", library)
+    done = CliRunner().invoke(cli.app, ["stream", "bundle", "mic"])
+    assert done.exit_code == 0, done.exception
+    last = done.output.splitlines()[-1].split()
+    assert (last[0], last[2]) == ("0.00", "a")
+
+
+def test_hot_words_are_expected(bundle: Any, sound: Path) -> None:
+    # One loud stretch is one letter; two of them are a word that is not expected.
+    run = ["stream", "bundle", str(sound), "--json"]
+    for words, expected in (
+        (["--hot-word", "a=-30"], 0),
+        (["--hot-word", "a"], 1),
+        ([], 1),
+    ):
+        done = CliRunner().invoke(cli.app, [*run, *words])
+        assert done.exit_code == 0, done.exception
+        texts = [json.loads(line)["text"] for line in done.output.splitlines()]
+        assert ("a" in texts) == bool(expected), words
+
+
+@pytest.mark.parametrize(
+    ("word", "message"),
+    [
+        ("a b", "cannot be a hot word"),
+        ("z", "cannot be a hot word"),
+        ("a=much", "write WORD or WORD=BONUS"),
+    ],
+)
+def test_words_that_cannot_be_expected(
+    bundle: Any, sound: Path, word: str, message: str
+) -> None:
+    run = ["stream", "bundle", str(sound), "--hot-word", word]
+    done = CliRunner().invoke(cli.app, run)
+    assert isinstance(done.exception, UserError)
+    assert message in str(done.exception)

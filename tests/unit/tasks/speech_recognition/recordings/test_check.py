@@ -63,6 +63,27 @@ def test_a_bad_clip(
     assert found.startswith(problem)
 
 
+def test_a_clip_that_is_too_short_when_made_faster(
+    values: dict[str, Any], folder: Path
+) -> None:
+    frames = next(
+        n for n in range(1, 200) if not problems_with(values, folder, n, fastest=1.0)
+    )
+    [(split, found)] = problems_with(values, folder, frames, fastest=2.0)
+    assert split == "train"
+    assert found.startswith("are too short when they are made faster")
+
+
+def problems_with(
+    values: dict[str, Any], folder: Path, frames: int, fastest: float
+) -> Any:
+    """What is found where the first clip has so many frames."""
+    hop = values["frontend"]["hop_length"]
+    soundfile.write(folder / "0.wav", np.full(frames * hop, 0.1), 2000)
+    values["augmentation"] = {"speed": [1.0, fastest]}
+    return problems(values)
+
+
 def test_a_lower_rate(values: dict[str, Any]) -> None:
     values["frontend"]["sample_rate"] = 4000
     values["frontend"] |= {"window_length": 100, "hop_length": 40, "n_fft": 128}
