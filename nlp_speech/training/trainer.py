@@ -65,7 +65,8 @@ def train(
         resume: go on from the newest checkpoint.
         callbacks: Keras's, called as by `fit`: a batch is an update and an epoch ends
             with each evaluation, whose metrics are its logs. They may set
-            ``model.stop_training``; what they raise ends the run.
+            ``model.stop_training``, but not the learning rate, which the config's
+            schedule has; what they raise ends the run. The chief's are called.
 
     Returns:
         The file of the averaged weights.
@@ -180,8 +181,13 @@ class _Run:
         self.reporter.say(f"resumed at update {self.progress.update}")
 
     def loop(self, callbacks: Sequence[keras.callbacks.Callback]) -> None:
-        self.callbacks = keras.callbacks.CallbackList(list(callbacks), model=self.model)
+        # What callbacks expect of a model that Keras trains.
+        self.model.optimizer = self.optimizer
+        told = list(callbacks) if self.devices.chief else []
+        self.callbacks = keras.callbacks.CallbackList(told, model=self.model)
         self.callbacks.on_train_begin()
+        if not self._finished():
+            self.callbacks.on_epoch_begin(self._number)
         while not self._finished():
             self._epoch()
         if self.progress.evaluated != self.progress.update:
@@ -224,7 +230,14 @@ class _Run:
         section, progress = self.section, self.progress
         patience = section.patience
         stale = patience is not None and progress.evaluations_without_gain >= patience
-        return progress.update >= section.updates or self.over or stale
+        # Of several processes all must agree; they are asked with the next update.
+        stopped = self.devices.alone and bool(self.model.stop_training)
+        return progress.update >= section.updates or self.over or stale or stopped
+
+    @property
+    def _number(self) -> int:
+        """The number of evaluations so far; the last one may come before its turn."""
+        return -(-self.progress.update // self.section.evaluate_every)
 
     def _is_late(self) -> bool:
         minutes = self.section.minutes
@@ -272,6 +285,7 @@ class _Run:
         progress = self.progress
         end = self._is_late() or bool(self.model.stop_training)
         wishes = Wishes(self.interrupted, end)
+        self.callbacks.on_train_batch_begin(progress.update)
         done = self.update(batches, self.scale.factor(progress), wishes)
         if not self.scale.accept(progress, done.finite):
             if self.scale.exhausted(progress):
@@ -313,9 +327,9 @@ class _Run:
         progress.evaluated = progress.update
         self._save()
         self.reporter.evaluation(progress, values)
-        # The last evaluation may come before its turn.
-        number = -(-progress.update // self.section.evaluate_every) - 1
-        self.callbacks.on_epoch_end(number, dict(values))
+        self.callbacks.on_epoch_end(self._number - 1, dict(values))
+        if not self._finished():
+            self.callbacks.on_epoch_begin(self._number)
         self.reporter.restart_clock(progress)
 
     def _save(self) -> None:

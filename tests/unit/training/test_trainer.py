@@ -282,6 +282,32 @@ def test_callbacks_are_told_of_each_evaluation_once_it_is_saved(
     assert [number for number, *_ in told] == [0, 1]
 
 
+# Keras's own, when it saves weights with NumPy 2.
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+def test_callbacks_of_keras(small_config: TranslationConfig, tmp_path: Path) -> None:
+    begun: list[int] = []
+    made: list[Any] = [
+        keras.callbacks.TensorBoard(str(tmp_path / "board")),
+        keras.callbacks.CSVLogger(str(tmp_path / "log.csv")),
+        keras.callbacks.ModelCheckpoint(
+            str(tmp_path / "best.weights.h5"), monitor="loss", save_weights_only=True
+        ),
+        keras.callbacks.TerminateOnNaN(),
+        keras.callbacks.LambdaCallback(
+            on_epoch_begin=lambda number, logs: begun.append(number)
+        ),
+        # The loss falls at every evaluation: this stops after the second one.
+        keras.callbacks.EarlyStopping("loss", patience=1, mode="max"),
+    ]
+    task, training_task = load_task("translation"), load_training_task("translation")
+    train(task, training_task, small_config, tmp_path / "run", callbacks=made)
+    assert begun == [0, 1]
+    assert log(tmp_path / "run")[-1]["update"] == 8
+    assert len((tmp_path / "log.csv").read_text().splitlines()) == 3
+    assert (tmp_path / "best.weights.h5").is_file()
+    assert list((tmp_path / "board").rglob("events*"))
+
+
 def test_early_stopping(small_config: TranslationConfig, tmp_path: Path) -> None:
     section = small_config.training.model_copy(
         update={"patience": 1, "learning_rate": 1e-12, "updates": 1000}
