@@ -14,31 +14,19 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import soxr
 
 from nlp_speech.errors import UserError
 
-SPEAKERS = (
-    *(f"m{n}" for n in range(1, 9)),
-    *(f"f{n}" for n in range(1, 6)),
-    *("Alex", "Alicia", "Andrea", "Andy", "Annie", "Denis", "Gene", "Jacky", "Lee"),
-    *("Marco", "Mario", "Michael", "Nguyen", "Reed", "adam", "anika", "antonio"),
-    *("belinda", "benjamin", "boris", "david", "ed", "edward", "grandma", "grandpa"),
-    *(
-        "iven",
-        "john",
-        "linda",
-        "michel",
-        "miguel",
-        "norbert",
-        "pablo",
-        "paul",
-        "quincy",
-    ),
-    *("rob", "robert", "sandro", "shelby", "steph", "travis", "victor", "klatt2"),
-    *("klatt3", "klatt4", "whisper", "zac"),
+SPEAKERS = tuple(
+    "m1 m2 m3 m4 m5 m6 m7 m8 f1 f2 f3 f4 f5 Alex Alicia Andrea Andy Annie Denis Gene "
+    "Jacky Lee Marco Mario Michael Nguyen Reed adam anika antonio belinda benjamin "
+    "boris david ed edward grandma grandpa iven john linda michel miguel norbert pablo "
+    "paul quincy rob robert sandro shelby steph travis victor klatt2 klatt3 klatt4 "
+    "whisper zac".split()
 )
 """Variants that are laid over a language: men, women, old people, a whisper."""
 
@@ -200,10 +188,9 @@ class _Engine:
         blocks = [np.zeros(0, np.int16), *self._blocks]
         return np.concatenate(blocks).astype(np.float32) / 32768
 
-    def _take(self, samples: object, count: int, events: object) -> int:
+    def _take(self, samples: Any, count: int, events: Any) -> int:
         if samples and count > 0:
-            block = np.ctypeslib.as_array(samples, (count,))  # type: ignore[arg-type]
-            self._blocks.append(block.copy())
+            self._blocks.append(np.ctypeslib.as_array(samples, (count,)).copy())
         return 0
 
 
@@ -213,11 +200,8 @@ def _engine() -> _Engine:
     try:
         import espeakng_loader
 
-        library, data = (
-            Path(espeakng_loader.get_library_path()),
-            Path(espeakng_loader.get_data_path()),
-        )
-        return _Engine(library, data)
+        library = espeakng_loader.get_library_path()
+        return _Engine(Path(library), Path(espeakng_loader.get_data_path()))
     except ImportError as error:
         raise UserError(
             "espeak-ng is not installed; run: pip install 'nlp-speech[synthesis]'"

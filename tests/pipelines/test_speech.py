@@ -117,6 +117,24 @@ def test_commands_that_nobody_has_recorded(
     assert "nowhere: there is no trained model" in done.err.splitlines()[-1]
 
 
+def test_sentences_of_a_table_are_spoken(nlp_speech: NlpSpeech, tmp_path: Path) -> None:
+    (tmp_path / "t.tsv").write_text("Light on\tLicht an\nLight off\tLicht aus\n")
+    how = ("--column", 1, "--sentences", 1, "--language", "de", "--output")
+    done = nlp_speech("synthesize", tmp_path / "t.tsv", *how, tmp_path / "made")
+    assert done.code == 0, done
+    rows = (tmp_path / "made/manifest.tsv").read_text().splitlines()
+    assert len(rows) == 2
+    assert rows[1].split("\t")[1] in ("Licht an", "Licht aus")
+    for texts, folder, message in (
+        ("none.tsv", "more", "none.tsv: there is no such file; give texts to speak"),
+        ("t.tsv", "made", "made: there is a corpus already; name another folder"),
+    ):
+        done = nlp_speech("synthesize", tmp_path / texts, *how, tmp_path / folder)
+        assert done.code == 1
+        assert done.err.splitlines()[-1].endswith(message)
+    assert not (tmp_path / "more").exists()
+
+
 def test_an_impossible_front_end_is_a_line_of_the_config(
     nlp_speech: NlpSpeech, config: Path
 ) -> None:

@@ -19,7 +19,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -53,6 +53,7 @@ from nlp_speech.tasks.speech_recognition.language import load_fusion, search_of
 from nlp_speech.tasks.speech_recognition.long_sounds import joined as joined
 from nlp_speech.tasks.speech_recognition.long_sounds import pieces as pieces
 from nlp_speech.tasks.speech_recognition.results import (
+    HeardLabels,
     Transcript,
     characters_of_labels,
     words_of_labels,
@@ -294,38 +295,29 @@ def _transcript(n: int, outputs: Arrays, assets: Assets) -> Transcript:
         text=n_best[0].text,
         score=n_best[0].score,
         n_best=n_best,
-        words=words_of_labels(*best, symbols, unit),
-        characters=characters_of_labels(*best, symbols, unit),
+        words=words_of_labels(best, symbols, unit),
+        characters=characters_of_labels(best, symbols, unit),
         seconds=steps * unit,
         truncated=(steps + 1) * unit > assets.config.decoding.max_seconds,
         log_probs=log_probs,
     )
 
 
-class _Labels(NamedTuple):
-    """The labels of the best hypothesis, the steps of each, and its confidence."""
-
-    ids: Sequence[int]
-    starts: Sequence[int]
-    ends: Sequence[int]
-    confidence: Sequence[float]
-
-
 def _from_graph(
     n: int, outputs: Arrays, log_probs: np.ndarray, assets: Assets
-) -> tuple[tuple[Hypothesis, ...], _Labels]:
+) -> tuple[tuple[Hypothesis, ...], HeardLabels]:
     """What the search in the graph found."""
     symbols, scores = assets.labels.symbols, outputs["score"][n]
     rows = zip(outputs["ids"][n], outputs["lengths"][n], strict=True)
     n_best = found_texts([text_of(ids[:k], symbols) for ids, k in rows], scores)
     length = int(outputs["lengths"][n, 0])
     parts = (outputs["ids"][n, 0], *(outputs[k][n] for k in _TIMES))
-    return n_best, _Labels(*(part[:length] for part in parts))
+    return n_best, HeardLabels(*(part[:length] for part in parts))
 
 
 def _with_language(
     n: int, outputs: Arrays, log_probs: np.ndarray, assets: Assets
-) -> tuple[tuple[Hypothesis, ...], _Labels]:
+) -> tuple[tuple[Hypothesis, ...], HeardLabels]:
     """What a search with a language finds in the log-probabilities."""
     symbols = assets.labels.symbols
     search = search_of(assets.config, symbols, assets.fusion)
@@ -334,7 +326,7 @@ def _with_language(
     n_best = tuple(Hypothesis(text_of(h.labels, symbols), h.score) for h in found)
     best = found[0]
     confidence = confidences(log_probs, best).tolist()
-    return n_best, _Labels(best.labels, best.starts, best.ends, confidence)
+    return n_best, HeardLabels(best.labels, best.starts, best.ends, confidence)
 
 
 def _split(config: SpeechRecognitionConfig, split: str) -> tuple[SplitSection, ...]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -90,33 +90,40 @@ class Transcript:
         return None
 
 
+class HeardLabels(NamedTuple):
+    """The labels of one hypothesis.
+
+    Attributes:
+        ids: in order.
+        starts: the first step of each.
+        ends: the step after its last one.
+        confidence: of each.
+    """
+
+    ids: Sequence[int]
+    starts: Sequence[int]
+    ends: Sequence[int]
+    confidence: Sequence[float]
+
+    def rows(self) -> Iterator[tuple[int, int, int, float]]:
+        """Each label with what belongs to it."""
+        for label, start, end, probability in zip(*self, strict=True):
+            yield int(label), int(start), int(end), float(probability)
+
+
 def characters_of_labels(
-    labels: Sequence[int],
-    starts: Sequence[int],
-    ends: Sequence[int],
-    confidence: Sequence[float],
-    symbols: Sequence[str],
-    seconds_per_step: float,
+    heard: HeardLabels, symbols: Sequence[str], seconds_per_step: float
 ) -> tuple[Word, ...]:
     """The labels that can be heard, each with its times; see `words_of_labels`."""
-    rows = zip(labels, starts, ends, confidence, strict=True)
     return tuple(
-        Word(
-            symbols[int(label)].strip(" "),
-            int(start) * seconds_per_step,
-            int(end) * seconds_per_step,
-            float(probability),
-        )
-        for label, start, end, probability in rows
-        if symbols[int(label)].strip(" ")
+        Word(letters, start * seconds_per_step, end * seconds_per_step, probability)
+        for label, start, end, probability in heard.rows()
+        if (letters := symbols[label].strip(" "))
     )
 
 
 def words_of_labels(
-    labels: Sequence[int],
-    starts: Sequence[int],
-    ends: Sequence[int],
-    confidence: Sequence[float],
+    heard: HeardLabels,
     symbols: Sequence[str],
     seconds_per_step: float,
     offset: float = 0.0,
@@ -124,10 +131,7 @@ def words_of_labels(
     """Groups labels to words.
 
     Args:
-        labels: of one hypothesis.
-        starts: the first step of each.
-        ends: the step after its last one.
-        confidence: of each.
+        heard: the labels.
         symbols: what a label adds to the text; a space before it begins a word.
         seconds_per_step: the time that a step stands for.
         offset: the time of the first step, in seconds.
@@ -140,16 +144,15 @@ def words_of_labels(
             begin = offset + first * seconds_per_step
             words.append(Word(text, begin, offset + last * seconds_per_step, least))
 
-    rows = zip(labels, starts, ends, confidence, strict=True)
-    for label, start, end, probability in rows:
-        symbol = symbols[int(label)]
+    for label, start, end, probability in heard.rows():
+        symbol = symbols[label]
         if symbol.startswith(" "):
             end_word()
             text, least = "", 1.0
         if letters := symbol.strip(" "):
-            first = first if text else int(start)
-            last = int(end)
-            least = min(least, float(probability))
+            first = first if text else start
+            last = end
+            least = min(least, probability)
             text += letters
     end_word()
     return tuple(words)

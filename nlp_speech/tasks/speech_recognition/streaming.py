@@ -13,7 +13,11 @@ from nlp_speech.decoding.ctc_host import confidences
 from nlp_speech.errors import UserError
 from nlp_speech.tasks.speech_recognition import STREAM_ENDPOINT, Assets
 from nlp_speech.tasks.speech_recognition.language import search_of, with_hot_words
-from nlp_speech.tasks.speech_recognition.results import Word, words_of_labels
+from nlp_speech.tasks.speech_recognition.results import (
+    HeardLabels,
+    Word,
+    words_of_labels,
+)
 from nlp_speech.text.labels import text_of
 
 
@@ -211,15 +215,8 @@ class StreamingRecognizer:
         if final and best.labels:
             confidence = confidences(np.concatenate(self._log_probs), best)
         start = self._begin / rate
-        words = words_of_labels(
-            best.labels,
-            best.starts,
-            best.ends,
-            confidence.tolist(),
-            symbols,
-            unit,
-            start,
-        )
+        heard = HeardLabels(best.labels, best.starts, best.ends, confidence.tolist())
+        words = words_of_labels(heard, symbols, unit, start)
         text = text_of(best.labels, symbols)
         end = (self._begin + self._samples) / rate
         return Segment(text, start, end, words, final)

@@ -177,6 +177,27 @@ def test_a_damaged_checkpoint_is_left_out_of_the_mean(
         np.testing.assert_array_equal(values, expected[f"translator/{path}"])
 
 
+def test_without_the_best_checkpoint_the_newest_is_used(
+    small_config: TranslationConfig, tmp_path: Path, capsys: Any
+) -> None:
+    section = small_config.training.model_copy(update={"average_best": 1})
+    config = small_config.model_copy(update={"training": section})
+    directory = tmp_path / "run"
+    weights = run(config, directory)
+    weights.unlink()
+    rows = log(directory)
+    best = max(rows, key=lambda row: row["bleu"])["update"]
+    newest = rows[-1]["update"]
+    assert best < newest
+    file = directory / f"checkpoints/update-{best:08d}/variables.npz"
+    file.write_bytes(file.read_bytes()[:1000])
+    run(config, directory, resume=True)
+    assert "left out of the mean: " in capsys.readouterr().err
+    expected = variables(directory, newest)
+    for path, values in read_arrays(weights).items():
+        np.testing.assert_array_equal(values, expected[f"translator/{path}"])
+
+
 def test_an_interruption_of_the_last_part_can_be_resumed(
     small_config: TranslationConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

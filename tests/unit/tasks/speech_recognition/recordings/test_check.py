@@ -119,6 +119,9 @@ def test_texts(values: dict[str, Any], folder: Path) -> None:
         ("train", "have an empty transcript"): 1,
         ("validation", "have characters that no training transcript has"): 1,
     }
+    # The recognizer that it begins with may know them.
+    values["model"] = {"pretrained": "another"}
+    assert problems(values) == {("train", "have an empty transcript"): 1}
 
 
 def test_a_quick_look_reads_headers_only(
