@@ -170,7 +170,7 @@ def find_version(path: Path) -> Path:
         raise UserError.at(path, None, "there is no such bundle")
     if not path.is_dir():
         raise UserError.at(path, None, "a bundle is a directory, this is a file")
-    if (path / METRICS_FILE).is_file() or (path / SAVED_MODEL_FILE).is_file():
+    if _holds_files(path):
         return path
     found = versions(path)
     if not found:
@@ -178,6 +178,15 @@ def find_version(path: Path) -> Path:
             path, None, f"no {METRICS_FILE} and no numbered version here; not a bundle"
         )
     return path / str(found[-1])
+
+
+def is_bundle(path: Path) -> bool:
+    """Whether `path` is a version directory, or holds some."""
+    return _holds_files(path) or bool(versions(path))
+
+
+def _holds_files(path: Path) -> bool:
+    return (path / METRICS_FILE).is_file() or (path / SAVED_MODEL_FILE).is_file()
 
 
 def file_digests(directory: Path) -> dict[str, dict[str, Any]]:

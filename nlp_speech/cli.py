@@ -188,7 +188,7 @@ def tune(
 
 @app.command()
 def export(
-    run: Annotated[Path, typer.Argument(metavar="RUN", show_default=False)],
+    source: Annotated[Path, typer.Argument(metavar="RUN|BUNDLE", show_default=False)],
     output: Annotated[
         Path, typer.Option(help="the bundle's directory; takes the next version in it")
     ],
@@ -201,14 +201,20 @@ def export(
     ] = False,
     overrides: Overrides = None,
 ) -> None:
-    """Export a run as a bundle that has been verified."""
+    """Export a run, or the weights of a bundle again, as a bundle that is verified."""
+    from nlp_speech.bundle import Bundle, is_bundle
+
+    bundle = Bundle.open(source) if is_bundle(source) else None
     load_tensorflow()
-    from nlp_speech.runs import export_run
+    from nlp_speech.runs import export_run, renew_bundle
 
     changes = list(overrides or [])
     changes += [f"export.quantize=[{', '.join(quantize)}]"] if quantize else []
     changes += ["export.text_to_text=true"] if text_to_text else []
-    typer.echo(export_run(run, output, changes, say))
+    if bundle is None:
+        typer.echo(export_run(source, output, changes, say))
+    else:
+        typer.echo(renew_bundle(bundle, output, changes, say))
 
 
 @app.command()

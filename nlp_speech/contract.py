@@ -121,6 +121,14 @@ def same_answer(one: Any, other: Any) -> bool:
     return bool(one.as_text() == other.as_text())
 
 
+Way = Callable[[str], tuple[Any, Any] | None]
+"""Answers an input through a further endpoint.
+
+What comes out are the result and what it should be, None if that is the server
+endpoint's; or nothing, where the endpoint does not take the input.
+"""
+
+
 class Task(Protocol):
     """The light side of a task: ``nlp_speech.tasks.<name>``, no TensorFlow.
 
@@ -141,8 +149,9 @@ class Task(Protocol):
     `word_errors.error_report` does (`evaluate`); ``explain(answer, text)``, which says
     how much each word speaks for the answer (`predict --explain`);
     ``picture(given, result, assets)``, a `SoundPicture` of a sound and what was heard
-    in it (`predict --plot`); ``facts(config)``, lines for the model card; and
-    ``pieces(given, assets)``, the inputs that stand for
+    in it (`predict --plot`); ``facts(config)``, lines for the model card;
+    ``ways(predictor, assets)``, a `Way` by endpoint for those that no constant
+    names (`verify`); and ``pieces(given, assets)``, the inputs that stand for
     one that is too long to be answered at once, with ``joined(pieces, results)``.
     """
 

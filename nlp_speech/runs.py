@@ -1,19 +1,21 @@
-"""A finished run, opened again to be exported."""
+"""A finished run, or a bundle, opened again to be exported."""
 
 from __future__ import annotations
 
 import json
 import shutil
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
+from nlp_speech.bundle import CONFIG_FILE, Bundle
 from nlp_speech.config import read_config
-from nlp_speech.contract import TrainingTask, load_task, load_training_task
+from nlp_speech.contract import Task, TrainingTask, load_task, load_training_task
 from nlp_speech.errors import UserError
 from nlp_speech.export import export_bundle
+from nlp_speech.runtime.keras import restore_weights
 from nlp_speech.weights import load_weights
 
 
@@ -59,19 +61,87 @@ def export_run(
         )
 
 
+def renew_bundle(
+    bundle: Bundle, output: Path, overrides: Sequence[str], say: Callable[[str], None]
+) -> Path:
+    """Exports the weights of a bundle again, as this version of the library does it.
+
+    It needs neither the run nor the data: where the validation data cannot be read, the
+    runtimes are compared on the bundle's samples. Scores are those of the old bundle,
+    unless the config is changed elsewhere than in its section ``export``.
+
+    Args:
+        bundle: what is exported again; it is left as it is.
+        output: the directory of the new bundle's name.
+        overrides: changes to the bundle's config, such as ``decoding.beam_size=2``.
+        say: told what is being done, a line each.
+
+    Returns:
+        The new version directory.
+
+    Raises:
+        UserError: a change does not suit the weights, or verification fails.
+    """
+    before, metrics = bundle.config, bundle.metrics
+    config = read_config(bundle.path / CONFIG_FILE, overrides)
+    task, training_task = bundle.task, load_training_task(bundle.task.NAME)
+    with TemporaryDirectory() as scratch:
+        directory = Path(scratch)
+        for name in metrics["assets"]:
+            shutil.copyfile(bundle.path / name, directory / name)
+        renew = _renewal(training_task, config, before)
+        if renew is not None:
+            renew(directory)
+        assets = task.load_assets(config, directory)
+        model = training_task.build(config, assets)
+        restore_weights(model, bundle.path, metrics["weights"])
+        same = config.model_copy(update={"export": before.export}) == before
+        return export_bundle(
+            task,
+            training_task,
+            config,
+            directory,
+            model,
+            output,
+            metrics["metrics"] if same else None,
+            examples=_validation(task, config, say),
+            data=metrics["data"],
+            training=metrics["training"],
+            say=say,
+        )
+
+
+def _validation(
+    task: Task, config: Any, say: Callable[[str], None]
+) -> tuple[Sequence[str], Sequence[Any]] | None:
+    """The validation data, or None where they are not."""
+    try:
+        return task.references(config, "validation")
+    except UserError as error:
+        say(f"verifying with the samples only: {error}")
+        return None
+
+
 @contextmanager
 def _assets(run: Path, config: Any, training_task: TrainingTask) -> Iterator[Path]:
     """The assets of a run, or a copy that suits a changed config."""
     assets, before = run / "assets", read_config(run / "config.yaml")
-    renewal = getattr(training_task, "renewal", None)
-    renew = renewal(config, before) if renewal else None
+    renew = _renewal(training_task, config, before)
     if renew is None:
         yield assets
         return
-    with tempfile.TemporaryDirectory() as scratch:
+    with TemporaryDirectory() as scratch:
         copy = Path(shutil.copytree(assets, Path(scratch) / "assets"))
         renew(copy)
         yield copy
+
+
+def _renewal(
+    training_task: TrainingTask, config: Any, before: Any
+) -> Callable[[Path], None] | None:
+    """What makes anew the assets that a changed config changes, if any."""
+    renewal = getattr(training_task, "renewal", None)
+    return renewal(config, before) if renewal else None
 
 
 def _history(run: Path) -> dict[str, Any]:

@@ -109,7 +109,7 @@ def _verification(bundle: Bundle) -> str:
     lines = [
         "## Proof",
         "",
-        f"The same {report['examples']} inputs through every runtime; `same` counts "
+        "The same inputs through every runtime; `same` counts "
         "the answers that are those of the SavedModel, letter for letter or, where the "
         "answer is a number, but for rounding.",
         "",

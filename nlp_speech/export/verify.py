@@ -4,13 +4,13 @@ Float against float, every input must get the same answer: from Keras, the Saved
 and the float device file, from the server's endpoint and from the device's. A quantized
 device file may lose `export.budget` points of the task's metric where there are
 references; without them it has to run. No runtime may return a number that is not
-finite.
+finite. What else answers the same inputs, such as a stream, is run on the first few.
 """
 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -18,12 +18,17 @@ from typing import Any
 import numpy as np
 
 from nlp_speech.bundle import TEXT_VARIANT, VARIANT_FILES, Bundle
-from nlp_speech.contract import LOWER_IS_BETTER, Predictor, same_answer
+from nlp_speech.contract import LOWER_IS_BETTER, Predictor, Way, same_answer
 from nlp_speech.errors import UserError
 from nlp_speech.export.tflite import convert_bundle
 from nlp_speech.progress import shown
 from nlp_speech.runtime import Model, load
 from nlp_speech.runtime.litert import LiteRTPredictor
+
+WAYS_LIMIT = 50
+"""The inputs that each further endpoint is run on: they are given one by one."""
+
+_Row = tuple[str, Any, Any]  # an input, its answer, and what that should be
 
 
 @dataclass(frozen=True)
@@ -35,7 +40,7 @@ class Check:
         endpoint: the endpoint that it ran.
         variant: of the device file, or None on a server runtime.
         examples: how many inputs it was given.
-        same: how many of them got the same answer as from the SavedModel.
+        same: how many of them got the answer that they should: the SavedModel's.
         score: the task's metric, or None without references.
         lost: how much worse than the SavedModel's that is, in the metric's unit.
         failure: what is wrong, or None.
@@ -55,7 +60,7 @@ class Check:
         name = f"{self.runtime}{' ' + self.variant if self.variant else ''}"
         text = f"{name} {self.endpoint}: {self.same} of {self.examples} the same"
         if self.score is not None and self.lost is not None:
-            text += f", metric {self.score:.2f} ({-self.lost:+.2f})"
+            text += f", metric {self.score:.2f} ({0.0 - self.lost:+.2f})"
         return text + (f"; FAILED: {self.failure}" if self.failure else "")
 
 
@@ -106,8 +111,8 @@ class _Truth:
     score: float | None
 
 
-class _FinitePredictor:
-    """A predictor that raises `UserError` where a number is not finite."""
+class _StrictPredictor:
+    """A predictor that raises `UserError` where it fails or a number is not finite."""
 
     def __init__(self, predictor: Predictor) -> None:
         self._predictor = predictor
@@ -118,7 +123,13 @@ class _FinitePredictor:
     def __call__(
         self, endpoint: str, arrays: Mapping[str, np.ndarray]
     ) -> dict[str, np.ndarray]:
-        outputs = self._predictor(endpoint, arrays)
+        try:
+            outputs = self._predictor(endpoint, arrays)
+        except UserError:
+            raise
+        except Exception as error:  # each runtime has classes of its own
+            cause = " ".join(str(error).split())[:300] or repr(error)
+            raise UserError(f"{self.runtime} {endpoint} fails: {cause}") from error
         for name, value in outputs.items():
             is_float = np.issubdtype(value.dtype, np.floating)
             if is_float and not np.isfinite(value).all():
@@ -186,7 +197,7 @@ def _checks(
 ) -> Iterator[Check]:
     """Runs every runtime; the first one is what the others are compared with."""
     server, device = bundle.task.SERVER_ENDPOINT, bundle.task.DEVICE_ENDPOINT
-    saved_model = _finite(load(bundle, "saved_model"))
+    saved_model = _strict(load(bundle, "saved_model"))
     try:
         with shown("saved_model", len(inputs), "inputs") as advance:
             results = saved_model(inputs, endpoint=server, advance=advance)
@@ -198,18 +209,21 @@ def _checks(
     count = len(inputs)
     yield Check("saved_model", server, None, count, count, score, score and 0.0)
     yield _check(saved_model, device, truth)
-    keras = _finite(load(bundle, "keras"))
+    yield from _further_checks(saved_model, truth)
+    keras = _strict(load(bundle, "keras"))
     yield _check(keras, server, truth)
     yield _check(keras, device, truth)
+    yield from _further_checks(keras, truth)
     for variant, path in files.items():
         with_text = variant == TEXT_VARIANT
         predictor = LiteRTPredictor(path, text_operators=with_text)
-        model = _finite(Model(bundle, predictor, variant))
+        model = _strict(Model(bundle, predictor, variant))
         yield _check(model, model.endpoint, truth)
+        yield from _further_checks(model, truth)
 
 
-def _finite(model: Model) -> Model:
-    return Model(model.bundle, _FinitePredictor(model.predictor), model.variant)
+def _strict(model: Model) -> Model:
+    return Model(model.bundle, _StrictPredictor(model.predictor), model.variant)
 
 
 def _score(
@@ -234,13 +248,49 @@ def _check(model: Model, endpoint: str, truth: _Truth) -> Check:
     same = sum(map(same_answer, results, truth.results))
     score = _score(model.bundle, results, truth.references)
     lost = _lost(model.task.METRIC, truth.score, score)
-    if model.variant in (None, "float"):
-        failure = _first_difference(model, endpoint, results, truth)
+    if _is_float(model):
+        rows = zip(truth.inputs, results, truth.results, strict=True)
+        failure = _first_difference(model, endpoint, rows)
     else:
         failure = _over_budget(model, lost)
     return Check(
         model.runtime, endpoint, model.variant, count, same, score, lost, failure
     )
+
+
+def _further_checks(model: Model, truth: _Truth) -> Iterator[Check]:
+    """Runs what else of a model answers the same inputs."""
+    ways = getattr(model.task, "ways", None)
+    if ways is not None:
+        for endpoint, way in ways(model.predictor, model.assets).items():
+            yield _further_check(model, endpoint, way, truth)
+
+
+def _further_check(model: Model, endpoint: str, way: Way, truth: _Truth) -> Check:
+    """Compares a further endpoint; a quantized one only has to run."""
+    inputs = truth.inputs[:WAYS_LIMIT]
+    rows: list[_Row] = []
+    try:
+        with shown(_name(model), len(inputs), "inputs") as advance:
+            for given, answer in zip(inputs, truth.results, strict=False):
+                if (pair := way(given)) is not None:
+                    found, expected = pair
+                    rows.append((given, found, expected or answer))
+                if advance is not None:
+                    advance(1)
+    except UserError as error:
+        return Check(
+            model.runtime, endpoint, model.variant, len(rows), 0, failure=str(error)
+        )
+    same = sum(same_answer(found, expected) for _, found, expected in rows)
+    failure = _first_difference(model, endpoint, rows) if _is_float(model) else None
+    return Check(
+        model.runtime, endpoint, model.variant, len(rows), same, failure=failure
+    )
+
+
+def _is_float(model: Model) -> bool:
+    return model.variant in (None, "float")
 
 
 def _name(model: Model) -> str:
@@ -253,10 +303,7 @@ def _lost(metric: str, before: float | None, after: float | None) -> float | Non
     return after - before if metric in LOWER_IS_BETTER else before - after
 
 
-def _first_difference(
-    model: Model, endpoint: str, results: Sequence[Any], truth: _Truth
-) -> str | None:
-    rows = zip(truth.inputs, results, truth.results, strict=True)
+def _first_difference(model: Model, endpoint: str, rows: Iterable[_Row]) -> str | None:
     for number, (given, found, expected) in enumerate(rows, start=1):
         if not same_answer(found, expected):
             return (

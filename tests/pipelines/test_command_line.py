@@ -103,6 +103,20 @@ def test_export_of_no_run(nlp_speech: NlpSpeech, tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_export_of_a_bundle(
+    nlp_speech: NlpSpeech, trained_bundle: Path, tmp_path: Path
+) -> None:
+    more = ("--quantize", "float16", "--set", "decoding.beam_size=2")
+    done = nlp_speech("export", trained_bundle, "--output", tmp_path / "again", *more)
+    assert done.code == 0, done.err
+    bundle = Path(done.out.strip())
+    assert bundle == tmp_path / "again" / "1"
+    assert (bundle / "model.float16.tflite").is_file()
+    assert not (bundle / "model.float.tflite").exists()
+    assert "beam_size: 2" in (bundle / "config.yaml").read_text("utf-8")
+    assert nlp_speech("verify", bundle).code == 0
+
+
 # evaluate, verify
 
 

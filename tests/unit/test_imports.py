@@ -50,7 +50,7 @@ ALLOWED = {
     "training": LIGHT | KERNEL | {"runtime", "evaluate"},
     "export": LIGHT | {"runtime", "evaluate", "metrics", "data", "layers"},
     "workers": {"errors"},
-    "runs": LIGHT | {"export", "weights"},
+    "runs": LIGHT | {"export", "runtime", "weights"},
     "tune": LIGHT | {"space", "training", "plots"},
     "benchmark": LIGHT | {"runtime"},
     "serving": LIGHT | {"runtime"},

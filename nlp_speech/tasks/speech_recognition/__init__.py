@@ -63,7 +63,7 @@ from nlp_speech.text.labels import Characters, Labels, Pieces, clean, text_of
 from nlp_speech.text.tokenizer import Tokenizer
 
 if TYPE_CHECKING:
-    from nlp_speech.contract import Arrays
+    from nlp_speech.contract import Arrays, Predictor, Way
 
 NAME = "speech_recognition"
 Config = SpeechRecognitionConfig
@@ -269,6 +269,14 @@ def facts(config: SpeechRecognitionConfig) -> list[str]:
             f"has heard all but the last {config.latency_seconds:g} s at most"
         )
     return found
+
+
+def ways(predictor: Predictor, assets: Assets) -> dict[str, Way]:
+    """The WAV endpoint and the stream, where they are offered."""
+    # Streaming itself is made of this module.
+    from nlp_speech.tasks.speech_recognition.further import further_ways
+
+    return further_ways(predictor, assets)
 
 
 def samples(config: SpeechRecognitionConfig) -> list[str]:

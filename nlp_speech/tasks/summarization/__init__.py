@@ -14,11 +14,11 @@ from nlp_speech.tasks.summarization.corpus import read_split
 from nlp_speech.text.familiarity import UNFAMILIAR, is_unfamiliar
 from nlp_speech.text.flat import padded
 from nlp_speech.text.hypotheses import Hypothesis, found_texts
-from nlp_speech.text.normalization import normalize
+from nlp_speech.text.normalization import clean, normalize
 from nlp_speech.text.tokenizer import EOS, Tokenizer
 
 if TYPE_CHECKING:
-    from nlp_speech.contract import Arrays
+    from nlp_speech.contract import Arrays, Predictor, Way
 
 NAME = "summarization"
 Config = SummarizationConfig
@@ -56,7 +56,7 @@ class Summary:
         n_best: the best summaries, this one first.
         truncated: whether the document was too long and was read in part.
         empty: whether there was nothing to read; then the summary is empty.
-        document: what was summarized.
+        document: what was summarized, without HTML tags.
         unfamiliar: whether the text is unlike those of the training.
     """
 
@@ -104,7 +104,8 @@ def before(endpoint: str, inputs: Sequence[str], assets: Assets) -> Arrays:
     if endpoint == SERVER_ENDPOINT:
         return {"text": np.array([normalize(t).encode() for t in inputs], dtype=object)}
     limit = assets.max_source_length
-    rows = [[*ids[:limit], EOS] for ids in assets.tokenizer.encode(inputs)]
+    texts = [clean(text) for text in inputs]
+    rows = [[*ids[:limit], EOS] for ids in assets.tokenizer.encode(texts)]
     ids, lengths = padded(rows)
     return {"ids": ids, "lengths": lengths}
 
@@ -113,7 +114,8 @@ def after(
     endpoint: str, outputs: Arrays, inputs: Sequence[str], assets: Assets
 ) -> list[Summary]:
     """A summary for each document."""
-    surfaces = assets.tokenizer.surfaces(inputs)
+    documents = [clean(text) for text in inputs]
+    surfaces = assets.tokenizer.surfaces(documents)
     if endpoint == SERVER_ENDPOINT:
         texts = [[t.decode() for t in row] for row in outputs["text"]]
     else:
@@ -127,7 +129,7 @@ def after(
             )
         ]
     return [
-        _summary(texts[n], outputs["score"][n], inputs[n], len(pieces), assets)
+        _summary(texts[n], outputs["score"][n], documents[n], len(pieces), assets)
         for n, pieces in enumerate(surfaces)
     ]
 
@@ -161,6 +163,20 @@ def score(
         *metrics.novelty(answers, [r.document for r in results]),
     ]
     return {s.name: s.value for s in scores}, {s.name: s.signature for s in scores}
+
+
+def ways(predictor: Predictor, assets: Assets) -> dict[str, Way]:
+    """A summary's beginning, where it is offered: the longest one is the summary."""
+    if PARTIAL_ENDPOINT not in predictor.endpoints:
+        return {}
+    most = np.array([np.iinfo(np.int32).max], np.int32)
+
+    def through_part(given: str) -> tuple[Summary, None]:
+        arrays = before(PARTIAL_ENDPOINT, [given], assets)
+        outputs = predictor(PARTIAL_ENDPOINT, {**arrays, "most": most})
+        return after(PARTIAL_ENDPOINT, outputs, [given], assets)[0], None
+
+    return {PARTIAL_ENDPOINT: through_part}
 
 
 def samples(config: SummarizationConfig) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Iterable
 from pathlib import Path
 
 from nlp_speech.data.documents import pairs_of
@@ -13,6 +14,7 @@ from nlp_speech.files import write_text
 from nlp_speech.tasks.summarization import TOKENIZER_FILE, Assets
 from nlp_speech.tasks.summarization.config import SummarizationConfig
 from nlp_speech.tasks.summarization.corpus import read_split, read_training
+from nlp_speech.text.normalization import clean
 from nlp_speech.text.tokenizer import train_tokenizer
 
 
@@ -23,7 +25,7 @@ def prepare(config: SummarizationConfig, directory: Path) -> None:
     """
     training = read_training(config)
     directory.mkdir(parents=True, exist_ok=True)
-    texts = dict.fromkeys(text for pair in training.pairs for text in pair)
+    texts = dict.fromkeys(text for pair in _clean(training.pairs) for text in pair)
     train_tokenizer(texts, config.tokenizer).save(directory / TOKENIZER_FILE)
     report = {"pairs": len(training.pairs), "excluded": training.excluded}
     write_text(directory / "data.json", json.dumps(report, indent=1))
@@ -45,7 +47,7 @@ def training_data(
         documents = read_split(config, split)
         pairs = [pair for pair in pairs_of(documents) if pair[0].strip()]
     encoder = PairEncoder(
-        pairs,
+        _clean(pairs),
         assets.tokenizer,
         assets.tokenizer,
         config.tokenizer,
@@ -54,3 +56,8 @@ def training_data(
         assets.max_source_length,
     )
     return PairBatches(encoder, config.batch, config.seed)
+
+
+def _clean(pairs: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Documents and summaries without HTML tags."""
+    return [(clean(document), clean(summary)) for document, summary in pairs]

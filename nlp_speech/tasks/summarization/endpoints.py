@@ -17,7 +17,7 @@ from nlp_speech.tasks.summarization import (
 )
 from nlp_speech.tasks.summarization.config import SummarizationConfig
 from nlp_speech.text.copying import CopyingDecoder
-from nlp_speech.text.graph import GraphTokenizer
+from nlp_speech.text.graph import GraphTokenizer, normalize_graph, strip_tags_graph
 from nlp_speech.text.tokenizer import BOS, EOS, UNK
 
 Tensor = Any
@@ -92,9 +92,11 @@ class Summarizer(tf.Module):
     def summarize(self, text: Tensor) -> dict[str, Tensor]:
         """Summarizes strings: `text` [batch, n], best first, and `score`, its rank.
 
-        A slot for which the search found nothing has a score of -1e9.
+        HTML tags are left out. A slot for which the search found nothing has a score of -1e9.
         """
-        found = self.search(*self.encoder.read(text, self.options.max_source_length))
+        text = strip_tags_graph(normalize_graph(text))
+        most = self.options.max_source_length
+        found = self.search(*self.encoder.read(text, most))
         surfaces = self.decoder.surfaces(text)
         return {
             "text": self.decoder.join(found.ids, found.lengths, surfaces),
@@ -104,7 +106,7 @@ class Summarizer(tf.Module):
     def summarize_ids(self, ids: Tensor, lengths: Tensor) -> dict[str, Tensor]:
         """Summarizes ids.
 
-        `ids` are SentencePiece's for a text, then 3 (end of text), padded with 0;
+        `ids` are SentencePiece's for a text without HTML tags, then 3 (end of text), padded with 0;
         `lengths` counts them, the 3 too. Out come, best first, the `ids` of n summaries
         without an end of text, padded with 0, their `lengths` and `score` (-1e9:
         nothing found). An id of the vocabulary's size and more is no piece of the

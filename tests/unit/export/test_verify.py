@@ -171,3 +171,73 @@ def test_fewer_errors_are_no_loss() -> None:
     assert _lost("wer", 10.0, 12.0) == 2.0
     assert _lost("bleu", 10.0, 12.0) == -2.0
     assert _lost("bleu", None, None) is None
+
+
+def _further(monkeypatch: pytest.MonkeyPatch, bundle: Bundle, way: Any) -> None:
+    """Gives the toy task a further endpoint."""
+
+    def ways(predictor: Any, assets: str) -> dict[str, Any]:
+        return {"change_part": lambda given: way(predictor, assets, given)}
+
+    monkeypatch.setattr(bundle.task, "ways", ways, raising=False)
+
+
+def test_further_endpoints_are_compared(
+    toy_bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bundle = Bundle.open(toy_bundle)
+    task = bundle.task
+
+    def change(predictor: Any, assets: str, given: str) -> Any:
+        if given == "zebra":
+            return None
+        outputs = predictor("change_ids", task.before("change_ids", [given], assets))
+        [result] = task.after("change_ids", outputs, [given], assets)
+        # What it should be: the server's answer, or what is said here.
+        return result, result if given == "|" else None
+
+    _further(monkeypatch, bundle, change)
+    report = verify_bundle(bundle, INPUTS)
+    found = [c for c in report.checks if c.endpoint == "change_part"]
+    assert report.ok
+    assert [(c.runtime, c.variant) for c in found] == [
+        ("saved_model", None),
+        ("keras", None),
+        ("tflite", "float"),
+        ("tflite", "dynamic"),
+        ("tflite", "float16"),
+    ]
+    assert {(c.examples, c.same, c.score) for c in found if c.variant != "dynamic"} == {
+        (3, 3, None)
+    }
+    assert "saved_model change_part: 3 of 3 the same" in report.lines()
+
+
+def test_a_further_endpoint_that_differs(
+    toy_bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bundle = Bundle.open(toy_bundle)
+    answers = load(toy_bundle, "keras")(INPUTS)
+    _further(monkeypatch, bundle, lambda predictor, assets, given: (answers[2], None))
+    report = verify_bundle(bundle, INPUTS)
+    # A quantized file only has to run.
+    assert _failed(report) == [
+        ("saved_model", "change_part", None),
+        ("keras", "change_part", None),
+        ("tflite", "change_part", "float"),
+    ]
+    assert "change_part answers input 1 'hello'" in str(report.first_difference)
+
+
+def test_a_runtime_that_fails_is_told(
+    toy_bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bundle = Bundle.open(toy_bundle)
+
+    def fail(self: Any, endpoint: str, arrays: Any) -> Any:
+        raise RuntimeError("no kernel\nfor this")
+
+    monkeypatch.setattr(LiteRTPredictor, "__call__", fail)
+    report = verify_bundle(bundle, INPUTS)
+    assert [v for _, _, v in _failed(report)] == ["float", "dynamic", "float16"]
+    assert report.first_difference == "tflite change_ids fails: no kernel for this"

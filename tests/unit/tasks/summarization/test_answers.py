@@ -97,6 +97,40 @@ def test_odd_documents(reader: Reader, endpoint: str) -> None:
     assert short.text
 
 
+@pytest.mark.parametrize("endpoint", [task.SERVER_ENDPOINT, task.DEVICE_ENDPOINT])
+def test_html_says_what_its_text_says(reader: Reader, endpoint: str) -> None:
+    plain, marked = reader(
+        ["Ann saw 日 & a dog", "<p class='x'>Ann saw <b>日</b>&nbsp;&amp;<br/>a dog"],
+        endpoint,
+    )
+    assert marked.n_best == plain.n_best
+    assert "日" in "".join(h.text for h in marked.n_best)
+    assert marked.document.split() == plain.document.split()
+    [nothing] = reader(["<br />"], endpoint)
+    assert nothing.empty
+
+
+def test_html_is_not_learned(tmp_path: Path) -> None:
+    rows = [(f"<p>{d}</p>", f"<b>{s}</b>") for d, s in ROWS]
+    learned = []
+    for name, found in (("plain", ROWS), ("marked", rows)):
+        directory = tmp_path / name
+        directory.mkdir()
+        config = make_config(directory, found)
+        training.prepare(config, directory)
+        assets = task.load_assets(config, directory)
+        batches = training.training_data(config, assets, "train").dataset(0)
+        learned.append([b["source"].numpy().tolist() for b in batches])
+    assert learned[0] == learned[1]
+
+
+@pytest.mark.parametrize("endpoint", [task.SERVER_ENDPOINT, task.DEVICE_ENDPOINT])
+def test_a_hundred_thousand_words(reader: Reader, endpoint: str) -> None:
+    [result] = reader(["Ann saw " * 50_000], endpoint)
+    assert result.truncated
+    assert result.text
+
+
 def test_both_endpoints_say_the_same(reader: Reader) -> None:
     inputs = [*TASK.samples(None), *(document for document, _ in ROWS[:3])]
     server, device = (
