@@ -92,7 +92,8 @@ class Summarizer(tf.Module):
     def summarize(self, text: Tensor) -> dict[str, Tensor]:
         """Summarizes strings: `text` [batch, n], best first, and `score`, its rank.
 
-        HTML tags are left out. A slot for which the search found nothing has a score of -1e9.
+        HTML tags are left out. A slot for which the search found nothing has a score of
+        -1e9.
         """
         text = strip_tags_graph(normalize_graph(text))
         most = self.options.max_source_length
@@ -106,12 +107,12 @@ class Summarizer(tf.Module):
     def summarize_ids(self, ids: Tensor, lengths: Tensor) -> dict[str, Tensor]:
         """Summarizes ids.
 
-        `ids` are SentencePiece's for a text without HTML tags, then 3 (end of text), padded with 0;
-        `lengths` counts them, the 3 too. Out come, best first, the `ids` of n summaries
-        without an end of text, padded with 0, their `lengths` and `score` (-1e9:
-        nothing found). An id of the vocabulary's size and more is no piece of the
-        vocabulary but the text of the input's piece at that place, counted from the
-        size: a character that the vocabulary lacks, such as an emoji.
+        `ids` are SentencePiece's for a text without HTML tags, then 3 (end of text),
+        padded with 0; `lengths` counts them, the 3 too. Out come, best first, the `ids`
+        of n summaries without an end of text, padded with 0, their `lengths` and
+        `score` (-1e9: nothing found). An id of the vocabulary's size and more is no
+        piece of the vocabulary but the text of the input's piece at that place, counted
+        from the size: a character that the vocabulary lacks, such as an emoji.
         """
         found = self.search(ids, lengths)
         return {"ids": found.ids, "lengths": found.lengths, "score": found.scores}
