@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -19,8 +20,12 @@ import numpy as np
 
 from nlp_speech.errors import UserError
 from nlp_speech.files import replacing
+from nlp_speech.progress import shown
 
 Make = Callable[[Path], np.ndarray]
+
+MUCH = 2_000_000_000
+"""Bytes in memory from which on a user is told of the disk."""
 
 
 @dataclass
@@ -52,9 +57,18 @@ class SoundStore:
             What was wrong with the files that could not be read.
         """
         new = [p for p in dict.fromkeys(paths) if p not in self.lengths]
-        with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-            found = list(pool.map(self._try, new))
-        return {p: e for p, e in zip(new, found, strict=True) if e is not None}
+        bad: dict[Path, UserError] = {}
+        with (
+            ThreadPoolExecutor(os.cpu_count() or 1) as pool,
+            shown("reading sounds", len(new), "files") as advance,
+        ):
+            for path, error in zip(new, pool.map(self._try, new), strict=True):
+                if error is not None:
+                    bad[path] = error
+                if advance is not None:
+                    advance(1)
+        self._tell_size()
+        return bad
 
     def __getitem__(self, path: Path) -> np.ndarray:
         """The array of a file that `add` was told of."""
@@ -82,6 +96,16 @@ class SoundStore:
             with replacing(file) as out:
                 np.save(out, array)
         self.lengths[path] = len(array)
+
+    def _tell_size(self) -> None:
+        """Says that the disk would be the better place, if memory holds much."""
+        held = sum(array.nbytes for array in self._memory.values())
+        if held > MUCH:
+            logging.getLogger(__name__).warning(
+                "%.1f GB of sound are held in memory; to keep them on disk, and for "
+                "the next run too, set data.cache to a folder",
+                held / 1e9,
+            )
 
     def _place(self, path: Path) -> Path:
         assert self.folder is not None

@@ -43,6 +43,21 @@ def test_memory(files: list[Path]) -> None:
     np.testing.assert_array_equal(store[files[2]], [0, 1, 2])
 
 
+def test_much_in_memory_is_told(
+    files: list[Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr("nlp_speech.data.sound_store.MUCH", 14)
+    SoundStore(Counting(), tmp_path / "cache").add(files)
+    SoundStore(Counting()).add(files[:4])
+    assert caplog.messages == []
+    SoundStore(Counting()).add(files)
+    [message] = caplog.messages
+    assert "set data.cache to a folder" in message
+
+
 def test_disk(files: list[Path], tmp_path: Path) -> None:
     cache, recipe = tmp_path / "cache", {"rate": 8000}
     SoundStore(Counting(), cache, recipe).add(files)
