@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from nlp_speech.bundle import SAMPLES_FILE, VARIANT_FILES, Bundle
@@ -157,14 +157,27 @@ def _device(bundle: Bundle) -> str:
     if name not in device:
         name = next(iter(device))
     file = VARIANT_FILES[(*bundle.variants, "dynamic")[0]]
+    loops = [
+        f"`{other}` gives back what the next call is given:\n\n"
+        f"```python\n{_python_loop(file, other, sides)}\n```"
+        for other, sides in device.items()
+        if _carried(sides)
+    ]
     return "\n\n".join(
         [
             intro,
             _signatures(device),
             f"```cpp\n{_cpp(file, name, device[name])}\n```",
             f"```python\n{_python(file, name, device[name])}\n```",
+            *loops,
         ]
     )
+
+
+def _carried(sides: Mapping[str, Any]) -> list[str]:
+    """The outputs of a call that the next one is given: what is called a state."""
+    both = sides["inputs"].keys() & sides["outputs"].keys()
+    return sorted(name for name in both if name.startswith("state"))
 
 
 def _signatures(endpoints: Mapping[str, Any]) -> str:
@@ -210,20 +223,48 @@ def _member(kind: str) -> str:
 
 
 def _python(file: str, endpoint: str, sides: Mapping[str, Any]) -> str:
-    lines = [
+    inputs = [f"    {name}={_ones(*kind)}," for name, kind in sides["inputs"].items()]
+    names = ", ".join(sides["outputs"])
+    begin = _python_runner(file, endpoint)
+    return "\n".join([*begin, "outputs = runner(", *inputs, f")  # {{{names}}}"])
+
+
+def _python_loop(file: str, endpoint: str, sides: Mapping[str, Any]) -> str:
+    """A call for each chunk of a stream; what is carried is 0 before the first."""
+    carried = _carried(sides)
+    begin = [
+        f"{name} = {_ones(*sides['inputs'][name], maker='zeros')}" for name in carried
+    ]
+    inputs = [
+        f"        {name}={name if name in carried else _ones(*kind)},"
+        for name, kind in sides["inputs"].items()
+    ]
+    return "\n".join(
+        [
+            *_python_runner(file, endpoint),
+            *begin,
+            "for _ in range(9):  # chunk after chunk",
+            "    outputs = runner(",
+            *inputs,
+            "    )",
+            *(f'    {name} = outputs["{name}"]' for name in carried),
+        ]
+    )
+
+
+def _python_runner(file: str, endpoint: str) -> list[str]:
+    return [
         "import numpy as np",
         "from ai_edge_litert.interpreter import Interpreter",
         "",
         f'interpreter = Interpreter("{file}")',
         f'runner = interpreter.get_signature_runner("{endpoint}")',
-        "outputs = runner(",
     ]
-    for name, (kind, shape) in sides["inputs"].items():
-        sizes = ", ".join("9" if size == -1 else str(size) for size in shape)
-        comma = "," if len(shape) == 1 else ""
-        lines.append(f"    {name}=np.ones(({sizes}{comma}), np.{kind}),")
-    names = ", ".join(sides["outputs"])
-    return "\n".join([*lines, f")  # {{{names}}}"])
+
+
+def _ones(kind: str, shape: Sequence[int], maker: str = "ones") -> str:
+    sizes = ", ".join("9" if size == -1 else str(size) for size in shape)
+    return f"np.{maker}(({sizes}{',' if len(shape) == 1 else ''}), np.{kind})"
 
 
 def _short(text: str, limit: int = 80) -> str:

@@ -15,6 +15,7 @@ from nlp_speech.bundle import Bundle
 from nlp_speech.data.paths import resolve
 from nlp_speech.errors import UserError
 from nlp_speech.export import verify_bundle
+from nlp_speech.export.card import model_card
 
 FOLDER = Path(__file__).parents[2] / "saved_models"
 BUNDLES = sorted(path for path in FOLDER.iterdir() if path.is_dir())
@@ -49,6 +50,21 @@ def test_runtimes_agree(path: Path) -> None:
     bundle = Bundle.open(path)
     report = verify_bundle(bundle, [s["input"] for s in bundle.samples()])
     assert report.ok, report.first_difference
+
+
+@pytest.mark.parametrize("path", BUNDLES, ids=lambda path: path.name)
+def test_code_of_the_card_runs_on_a_device(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bundle = Bundle.open(path)
+    blocks = model_card(bundle).split("```python\n")[2:]
+    monkeypatch.chdir(bundle.path)
+    for block in blocks:
+        names: dict[str, Any] = {}
+        exec(block.split("```")[0], names)
+        assert set(names["outputs"]) == set(names["runner"].get_output_details())
+    streams = "recognize_stream" in bundle.metrics["device"]
+    assert len(blocks) == 1 + streams
 
 
 def test_translates_a_caption_on_the_device() -> None:
