@@ -2,7 +2,8 @@
 
 Whatever libsndfile reads: WAV of 8 to 32 bits and float, FLAC, Ogg Vorbis and Opus,
 MP3, AIFF and more, any number of channels. Channels are averaged, and soxr resamples.
-A file is read in blocks, so that memory is bounded by what is asked for.
+A file is read in blocks, so that memory is bounded by what is asked for. One that was
+cut short is refused where that can be told; see `nlp_speech.audio.wholeness`.
 """
 
 from __future__ import annotations
@@ -15,12 +16,11 @@ import numpy as np
 import soundfile
 import soxr
 
+from nlp_speech.audio.wholeness import EARLY, cut_short
 from nlp_speech.errors import UserError
 
 _BLOCK_SECONDS = 10
 _QUALITY = "HQ"
-# Sizes that a RIFF header has when its writer could not go back to fill them in.
-_UNKNOWN_SIZES = (0, 0xFFFFFFFF, 0x7FFFFFFF, 0x7FFFF000)
 
 
 @dataclass(frozen=True)
@@ -183,7 +183,7 @@ def _mono_blocks(
             )
         count += len(block)
         if not len(following) and _is_short(file, count, expected):
-            raise _cut_short(path)
+            raise UserError.at(path, None, EARLY)
         yield block, not len(following)
         block = following
 
@@ -214,7 +214,7 @@ def _open(path: Path) -> soundfile.SoundFile:
     try:
         size = path.stat().st_size
         with path.open("rb") as file:
-            head = file.read(12)
+            missing = cut_short(file, size)
     except FileNotFoundError as error:
         raise UserError.at(
             path, None, "there is no such file; give the path of a sound file"
@@ -224,7 +224,8 @@ def _open(path: Path) -> soundfile.SoundFile:
         raise UserError.at(path, None, f"cannot read the file ({reason})") from error
     if not size:
         raise UserError.at(path, None, "the file is empty; record it again")
-    _check_riff(path, head, size)
+    if missing:
+        raise UserError.at(path, None, missing)
     try:
         return soundfile.SoundFile(path)
     except (soundfile.SoundFileError, TypeError) as error:
@@ -234,22 +235,6 @@ def _open(path: Path) -> soundfile.SoundFile:
             "this is no sound file, or it is damaged; give WAV, FLAC, Ogg, Opus or "
             f"MP3 ({_reason(error)})",
         ) from error
-
-
-def _check_riff(path: Path, head: bytes, size: int) -> None:
-    """Refuses a WAV file that ends before its header says: libsndfile is silent."""
-    if len(head) < 12 or head[:4] != b"RIFF" or head[8:] != b"WAVE":
-        return
-    claimed = int.from_bytes(head[4:8], "little")
-    # Some writers count the header, or leave out the last byte of padding.
-    if claimed not in _UNKNOWN_SIZES and claimed > size + 1:
-        raise _cut_short(path)
-
-
-def _cut_short(path: Path) -> UserError:
-    return UserError.at(
-        path, None, "the file is cut short: it ends early; get it again"
-    )
 
 
 def _reason(error: Exception) -> str:

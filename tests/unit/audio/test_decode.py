@@ -160,25 +160,6 @@ def test_samples_that_are_no_numbers(
     refused(write(tmp_path / "a.wav", sound, subtype="FLOAT"), "0.500 s", "finite")
 
 
-@pytest.mark.parametrize("suffix", ["wav", "flac"])
-@pytest.mark.parametrize("share", [0.2, 0.9])
-def test_a_file_cut_short(
-    tmp_path: Path, sound: np.ndarray, suffix: str, share: float
-) -> None:
-    path = write(tmp_path / f"a.{suffix}", sound)
-    content = path.read_bytes()
-    path.write_bytes(content[: int(share * len(content))])
-    refused(path)
-
-
-def test_a_stream_of_unknown_length_is_read(tmp_path: Path, sound: np.ndarray) -> None:
-    path = write(tmp_path / "a.wav", sound, subtype="PCM_16")
-    content = bytearray(path.read_bytes())
-    content[4:8] = content[40:44] = b"\xff\xff\xff\xff"
-    path.write_bytes(content)
-    np.testing.assert_allclose(read_samples(path, 16000), sound, atol=1e-4)
-
-
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
 def test_a_file_that_may_not_be_read(tmp_path: Path, sound: np.ndarray) -> None:
     path = write(tmp_path / "a.wav", sound)
