@@ -12,7 +12,7 @@ from typing import Any
 
 from nlp_speech.bundle import SAVED_MODEL_FILE, Bundle
 from nlp_speech.errors import UserError
-from nlp_speech.runtime import has_tensorflow, load
+from nlp_speech.runtime import examples_of, has_tensorflow, load
 
 _WARM_UP = 5
 _BATCH = 32
@@ -113,7 +113,8 @@ def table(report: dict[str, Any]) -> str:
 
 def _inputs(bundle: Bundle, limit: int) -> list[str]:
     try:
-        inputs, _ = bundle.task.references(bundle.config, "validation")
+        assets = bundle.load_assets()
+        inputs, _ = examples_of(bundle.task, bundle.config, assets, "validation")
     except UserError:
         inputs = [sample["input"] for sample in bundle.samples()]
     return inputs[:limit]

@@ -22,10 +22,12 @@ def verify(bundle: BundlePath, data: DataFiles = None, limit: Limit = None) -> N
     load_tensorflow()
     from nlp_speech.bundle import Bundle
     from nlp_speech.export import verify_bundle
+    from nlp_speech.runtime import examples_of
 
     opened = Bundle.open(bundle)
     if data:
-        inputs, references = opened.task.references(opened.config, "", data)
+        given = opened.task, opened.config, opened.load_assets()
+        inputs, references = examples_of(*given, "", data)
     else:
         inputs, references = [s["input"] for s in opened.samples()], None
     report = verify_bundle(opened, inputs, references, limit)

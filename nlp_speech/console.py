@@ -104,10 +104,10 @@ class Skipped:
 
 
 def skipping(config: Any, skip_bad: bool) -> Any:
-    """A config whose data may have rows that cannot be read, if that is asked for."""
-    if not skip_bad or not hasattr(config.data, "skip_bad"):
+    """A config whose data may have bad rows if that is asked for, however trained."""
+    if not hasattr(config.data, "skip_bad"):
         return config
-    data = config.data.model_copy(update={"skip_bad": True})
+    data = config.data.model_copy(update={"skip_bad": skip_bad})
     return config.model_copy(update={"data": data})
 
 

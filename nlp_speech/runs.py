@@ -15,6 +15,7 @@ from nlp_speech.config import read_config
 from nlp_speech.contract import Task, TrainingTask, load_task, load_training_task
 from nlp_speech.errors import UserError
 from nlp_speech.export import export_bundle
+from nlp_speech.runtime import examples_of
 from nlp_speech.runtime.keras import restore_weights
 from nlp_speech.weights import load_weights
 
@@ -55,7 +56,7 @@ def export_run(
             directory,
             model,
             output,
-            examples=task.references(config, "validation"),
+            examples=examples_of(task, config, assets, "validation"),
             training=_history(run),
             say=say,
         )
@@ -104,7 +105,7 @@ def renew_bundle(
             model,
             output,
             metrics["metrics"] if same else None,
-            examples=_validation(task, config, say),
+            examples=_validation(task, config, assets, say),
             data=metrics["data"],
             training=metrics["training"],
             say=say,
@@ -112,11 +113,11 @@ def renew_bundle(
 
 
 def _validation(
-    task: Task, config: Any, say: Callable[[str], None]
+    task: Task, config: Any, assets: Any, say: Callable[[str], None]
 ) -> tuple[Sequence[str], Sequence[Any]] | None:
     """The validation data, or None where they are not."""
     try:
-        return task.references(config, "validation")
+        return examples_of(task, config, assets, "validation")
     except UserError as error:
         say(f"verifying with the samples only: {error}")
         return None

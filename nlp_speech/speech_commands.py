@@ -142,6 +142,7 @@ def tune_language(
 
     The sound is run through the model once; then each combination is searched with.
     """
+    from nlp_speech.runtime import examples_of
     from nlp_speech.tasks.speech_recognition.language import LANGUAGE_FILE
     from nlp_speech.tasks.speech_recognition.tuning import Grid, Heard, tune
 
@@ -153,7 +154,8 @@ def tune_language(
             f"{bundle}: there is no language model in it; export its run again with "
             "--set language.order=3, or with --set language.file=FILE.arpa"
         )
-    inputs, references = model.task.references(config, split, data or ())
+    given = model.task, config, model.assets
+    inputs, references = examples_of(*given, split, data or ())
     inputs, references = inputs[:limit], references[:limit]
     heard = without_language(model)(inputs)
     kept = [n for n, result in enumerate(heard) if result.log_probs is not None]

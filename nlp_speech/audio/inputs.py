@@ -38,12 +38,14 @@ class FrameFile:
         begins: where each begins, and the end of the last, [utterances + 1].
         texts: what is said in each.
         names: of each.
+        bad: the numbers of those whose frames are not finite.
     """
 
     frames: np.ndarray
     begins: np.ndarray
     texts: tuple[str, ...]
     names: tuple[str, ...]
+    bad: frozenset[int] = frozenset()
 
 
 def split_parts(given: str) -> list[Path | float]:
@@ -198,6 +200,8 @@ def read_frames(given: str, bands: int) -> np.ndarray:
             f"a frame has {data.frames.shape[1]} features where the model takes {bands}"
             "; set frontend.n_mfcc",
         )
+    if int(number) in data.bad:
+        raise bad_frames(name, int(number))
     begin, end = data.begins[int(number) : int(number) + 2]
     return data.frames[begin:end].astype(np.float32)
 
@@ -244,10 +248,15 @@ def _frame_file(path: Path, stamp: int) -> FrameFile:
             f"the arrays do not fit: {len(frames)} frames, lengths that add up to "
             f"{begins[-1]}, {len(texts)} transcripts, {len(names)} names",
         )
-    bad = np.flatnonzero(~np.isfinite(frames).all(axis=1))
-    if len(bad):
-        number = int(np.searchsorted(begins, bad[0], side="right")) - 1
-        raise UserError.at(
-            path, None, f"utterance {number} holds numbers that are not finite"
-        )
-    return FrameFile(frames, begins, texts, names)
+    rows = np.flatnonzero(~np.isfinite(frames).all(axis=1))
+    bad = np.searchsorted(begins, rows, side="right") - 1
+    return FrameFile(frames, begins, texts, names, frozenset(bad.tolist()))
+
+
+def bad_frames(path: Path | str, number: int) -> UserError:
+    """The error of an utterance of a file of features that is in `FrameFile.bad`."""
+    return UserError.at(
+        path,
+        None,
+        f"utterance {number} holds numbers that are not finite; compute it again",
+    )

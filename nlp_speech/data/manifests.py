@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import json
+import logging
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from nlp_speech.audio.inputs import frame_file, join_parts, split_parts
+from nlp_speech.audio.inputs import (
+    bad_frames,
+    frame_file,
+    join_parts,
+    split_parts,
+)
 from nlp_speech.data.parallel import read_lines
 from nlp_speech.errors import UserError
 
+OnBadRow = Callable[[UserError], None]
 _COMPRESSED = (".gz", ".xz", ".bz2")
+_SHOWN = 3  # bad rows or files that the log names
 
 
 @dataclass(frozen=True)
@@ -95,7 +103,10 @@ def fold_of(utterance: Utterance, folds: int) -> int:
 
 
 def read_manifest(
-    path: Path, column: str = "transcript", check_files: bool = True
+    path: Path,
+    column: str = "transcript",
+    check_files: bool = True,
+    on_bad: OnBadRow | None = None,
 ) -> list[Utterance]:
     """Reads a manifest.
 
@@ -108,54 +119,96 @@ def read_manifest(
             decompressed.
         column: where the transcript is.
         check_files: whether a missing sound file is an error here.
+        on_bad: told of each bad row, which is left out then; without it such a row is
+            an error.
 
     Raises:
-        UserError: the manifest cannot be read, has no rows, lacks a column, or names a
-            file that is not there; names the line.
+        UserError: the manifest cannot be read, has no rows or bad ones only, lacks a
+            column, or names a file that is not there; names the line.
     """
     suffixes = [s for s in path.suffixes if s not in _COMPRESSED]
     rows = _json_rows if suffixes[-1:] in ([".jsonl"], [".json"]) else _tsv_rows
-    folder, found = path.parent, []
+    found, bad = [], []
     for number, row in rows(path):
-        for name in ("path", column):
-            if name not in row:
-                have = ", ".join(row) or "none"
-                raise UserError.at(
-                    path, number, f"there is no column {name!r}; there is: {have}"
-                )
-        if not row["path"]:
-            raise UserError.at(path, number, "the path is empty; fill it in")
-        given = _located(row["path"], folder)
-        if check_files:
-            _check_there(given, path, number)
-        found.append(
-            Utterance(
-                given,
-                row[column],
-                row.get("speaker", ""),
-                row.get("split", ""),
-                f"{path}:{number}",
-            )
-        )
+        try:
+            if isinstance(row, UserError):
+                raise row
+            found.append(_utterance(path, number, row, column, check_files))
+        except UserError as error:
+            if on_bad is None:
+                raise
+            bad.append(error)
     if not found:
-        raise UserError.at(path, None, "there are no rows; list at least one file")
+        none = "there are no rows; list at least one file"
+        raise bad[0] if bad else UserError.at(path, None, none)
+    if on_bad is not None:
+        for error in bad:
+            on_bad(error)
     return found
 
 
-def read_feature_file(path: Path) -> list[Utterance]:
+def _utterance(
+    path: Path, number: int, row: dict[str, str], column: str, check_file: bool
+) -> Utterance:
+    """What a row of a manifest names."""
+    for name in ("path", column):
+        if name not in row:
+            have = ", ".join(row) or "none"
+            raise UserError.at(
+                path, number, f"there is no column {name!r}; there is: {have}"
+            )
+    if not row["path"]:
+        raise UserError.at(path, number, "the path is empty; fill it in")
+    given = _located(row["path"], path.parent)
+    if check_file:
+        _check_there(given, path, number)
+    return Utterance(
+        given,
+        row[column],
+        row.get("speaker", ""),
+        row.get("split", ""),
+        f"{path}:{number}",
+    )
+
+
+def read_feature_file(path: Path, on_bad: OnBadRow | None = None) -> list[Utterance]:
     """The utterances of a file of features; see `audio.inputs.frame_file`.
 
     A speaker is the folder in a name such as ``an4_clstk/fash/an251-fash-b``.
+
+    Args:
+        path: the file.
+        on_bad: told of each utterance with numbers that are not finite, which is left
+            out then; without it such an utterance is an error.
+
+    Raises:
+        UserError: the file cannot be read, or no utterance of it is good.
     """
     data = frame_file(path)
     found = []
     for number, (text, name) in enumerate(zip(data.texts, data.names, strict=True)):
+        if number in data.bad:
+            continue
         parts = name.split("/")
         speaker = parts[-2] if len(parts) > 1 else ""
         found.append(
             Utterance(f"{path}#{number}", text, speaker, "", f"{path}#{number}")
         )
+    for number in sorted(data.bad):
+        error = bad_frames(path, number)
+        if on_bad is None or not found:
+            raise error
+        on_bad(error)
     return found
+
+
+def tell_left_out(errors: Collection[UserError]) -> None:
+    """Names some of the rows or files that are left out in the log, and counts them."""
+    log = logging.getLogger(__name__)
+    for error in list(errors)[:_SHOWN]:
+        log.warning("left out: %s", error)
+    if len(errors) > _SHOWN:
+        log.warning("and %d more", len(errors) - _SHOWN)
 
 
 def _located(cell: str, folder: Path) -> str:
@@ -172,7 +225,8 @@ def _check_there(given: str, path: Path, number: int) -> None:
             )
 
 
-def _tsv_rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
+def _tsv_rows(path: Path) -> Iterator[tuple[int, dict[str, str] | UserError]]:
+    """Rows with their lines; what is wrong with a row instead of a bad one."""
     header: list[str] = []
     for number, line in enumerate(read_lines(path), start=1):
         cells = line.split("\t")
@@ -186,29 +240,37 @@ def _tsv_rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
                     f"'path' among them, not {line[:40]!r}",
                 )
         elif line.strip():
-            if len(cells) != len(header):
-                raise UserError.at(
+            if len(cells) == len(header):
+                yield number, dict(zip(header, cells, strict=True))
+                continue
+            yield (
+                number,
+                UserError.at(
                     path,
                     number,
                     f"there are {len(cells)} columns, separated by tabs, where the "
                     f"first line names {len(header)}; mend the line",
-                )
-            yield number, dict(zip(header, cells, strict=True))
+                ),
+            )
 
 
-def _json_rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
+def _json_rows(path: Path) -> Iterator[tuple[int, dict[str, str] | UserError]]:
+    """Rows with their lines; what is wrong with a row instead of a bad one."""
     for number, line in enumerate(read_lines(path), start=1):
         if not line.strip():
             continue
-        try:
-            row = json.loads(line)
-        except ValueError as error:
-            raise UserError.at(path, number, f"this is no JSON ({error})") from error
-        if not isinstance(row, dict):
-            raise UserError.at(path, number, "this is no JSON object; write {...}")
-        texts = {
-            key: value if isinstance(value, str) else json.dumps(value)
-            for key, value in row.items()
-            if value is not None
-        }
-        yield number, texts
+        yield number, _json_row(path, number, line)
+
+
+def _json_row(path: Path, number: int, line: str) -> dict[str, str] | UserError:
+    try:
+        row = json.loads(line)
+    except ValueError as error:
+        return UserError.at(path, number, f"this is no JSON ({error}); mend the line")
+    if not isinstance(row, dict):
+        return UserError.at(path, number, "this is no JSON object; write {...}")
+    return {
+        key: value if isinstance(value, str) else json.dumps(value)
+        for key, value in row.items()
+        if value is not None
+    }

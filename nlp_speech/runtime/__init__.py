@@ -6,6 +6,7 @@ Nothing here imports TensorFlow unless a runtime is asked for that needs it.
 from __future__ import annotations
 
 import importlib.util
+import logging
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -170,6 +171,37 @@ def answer(
         None if n in bad else _joined(task, *pair)
         for n, pair in enumerate(zip(pieces, answers, strict=True))
     ]
+
+
+def examples_of(
+    task: Task, config: Any, assets: Any, split: str, files: Sequence[Path] = ()
+) -> tuple[list[str], list[Any]]:
+    """The inputs of a split and their references; see `Task.references`.
+
+    Where the config skips what is bad, inputs that cannot be read are left out.
+
+    Raises:
+        UserError: as `Task.references`, or no input can be read.
+    """
+    inputs, references = task.references(config, split, files)
+    if not getattr(config.data, "skip_bad", False):
+        return inputs, references
+    kept = [n for n, given in enumerate(inputs) if _can_be_read(task, given, assets)]
+    bad, place = len(inputs) - len(kept), split or files[0]
+    if not kept:
+        raise UserError(f"{place}: none of {bad} inputs can be read; mend the data")
+    if bad:
+        message = "%s: %d of %d inputs cannot be read and are left out"
+        logging.getLogger(__name__).warning(message, place, bad, len(inputs))
+    return [inputs[n] for n in kept], [references[n] for n in kept]
+
+
+def _can_be_read(task: Task, given: str, assets: Any) -> bool:
+    try:
+        task.before(task.DEVICE_ENDPOINT, [given], assets)
+    except UserError:
+        return False
+    return True
 
 
 def _run(

@@ -9,7 +9,7 @@ import keras
 import numpy as np
 
 from nlp_speech.contract import LOWER_IS_BETTER, Task, TrainingTask
-from nlp_speech.runtime import answer
+from nlp_speech.runtime import answer, examples_of
 from nlp_speech.runtime.keras import KerasPredictor
 from nlp_speech.training.checkpoint import assign
 from nlp_speech.training.step import make_loss
@@ -43,7 +43,7 @@ class Evaluator:
         self._loss = make_loss(training_task, config, self.model)
         endpoints = training_task.endpoints(config, assets, self.model)
         self._predictor = KerasPredictor(endpoints)
-        inputs, references = task.references(config, "validation")
+        inputs, references = examples_of(task, config, assets, "validation")
         limit = config.training.evaluation_limit
         self._inputs, self._references = inputs[:limit], references[:limit]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -85,6 +86,57 @@ def test_bad_rows_are_skipped_when_asked(nlp_speech: NlpSpeech, config: Path) ->
     done = nlp_speech("check", config, "--skip-bad")
     assert done.code == 0
     assert done.out.startswith("warning  train       1 cannot be read\n")
+
+
+def test_what_is_bad_is_left_out_of_everything(
+    nlp_speech: NlpSpeech, config: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = config.parent
+    manifest = folder / "m.tsv"
+    text = manifest.read_text()
+    manifest.write_text(f"{text}7.wav\tone\n8.wav\tone\ttest\n")
+    (folder / "0.wav").write_bytes((folder / "0.wav").read_bytes()[:5000])
+    config.write_text(
+        config.read_text()
+        + "model: {units: 8, layers: 1}\n"
+        + "training: {updates: 2, warmup_updates: 1, evaluate_every: 2}\n"
+    )
+    train = ("train", config, "--output", folder / "run")
+    done = nlp_speech(*train)
+    assert done.code == 1
+    assert f"train: 2 cannot be read, first {manifest}:8: " in done.err
+    done = nlp_speech(*train, "--skip-bad")
+    assert done.code == 0, done
+    row = f"left out: {manifest}:8: there are 2 columns"
+    assert row in caplog.text
+    assert f"left out: {folder / '0.wav'}: the file is cut short" in caplog.text
+    assert "3 training utterances" in caplog.text
+    assert "2 left out" in caplog.text
+    bundle = folder / "bundle"
+    done = nlp_speech("export", folder / "run", "--output", bundle)
+    assert done.code == 0, done
+
+    evaluate = ("evaluate", bundle, "--data", manifest, "--runtime", "tflite")
+    done = nlp_speech(*evaluate)
+    assert done.code == 1
+    assert f"{manifest}:8: there are 2 columns" in done.err
+    caplog.clear()
+    done = nlp_speech(*evaluate, "--skip-bad")
+    assert done.code == 0, done
+    assert row in caplog.text
+    assert done.err.splitlines()[-1] == "2 inputs left out"
+    assert "5 examples" in done.out
+
+    given = [folder / f"{n}.wav" for n in (1, 0, 2, 8)]
+    predict = ("predict", bundle, *given, "--json", "--runtime", "tflite")
+    done = nlp_speech(*predict)
+    assert done.code == 1
+    assert done.err.splitlines()[-1].startswith(f"nlp-speech: {given[1]}: ")
+    done = nlp_speech(*predict, "--skip-bad")
+    assert done.code == 0, done
+    answered = [json.loads(line)["input"] for line in done.out.splitlines()]
+    assert answered == [str(given[0]), str(given[2])]
+    assert done.err.splitlines()[-1] == "2 inputs left out"
 
 
 def test_commands_that_nobody_has_recorded(

@@ -32,10 +32,12 @@ from nlp_speech.audio.inputs import (
 )
 from nlp_speech.data import tfds
 from nlp_speech.data.manifests import (
+    OnBadRow,
     Selection,
     Utterance,
     read_feature_file,
     read_manifest,
+    tell_left_out,
 )
 from nlp_speech.data.paths import resolve
 from nlp_speech.data.sound_store import joined as joined_clips
@@ -172,14 +174,42 @@ def references(
         UserError: there is no such split, or its files are bad.
     """
     parts = (_given(files, config),) if files else _split(config, split)
-    check_files = not config.data.skip_bad
-    found = [u for part in parts for u in utterances(part, check_files=check_files)]
+    found, bad = readable_rows(config, parts)
+    tell_left_out(bad)
     case = config.vocabulary.case
     return [u.input for u in found], [clean(u.text, case) for u in found]
 
 
+def readable_rows(
+    config: SpeechRecognitionConfig,
+    sections: Sequence[SplitSection],
+    epoch: int = 0,
+    check_files: bool = True,
+) -> tuple[list[Utterance], list[UserError]]:
+    """The utterances of splits, and the errors of rows that `data.skip_bad` leaves out.
+
+    Args:
+        config: the experiment; where it skips what is bad, no file is checked.
+        sections: of the config.
+        epoch: see `utterances`.
+        check_files: see `utterances`.
+
+    Raises:
+        UserError: a file is bad, or a row is and they are not skipped.
+    """
+    bad: list[UserError] = []
+    skip = config.data.skip_bad
+    on_bad = bad.append if skip else None
+    checked = check_files and not skip
+    found = [u for s in sections for u in utterances(s, epoch, checked, on_bad)]
+    return found, bad
+
+
 def utterances(
-    section: SplitSection, epoch: int = 0, check_files: bool = True
+    section: SplitSection,
+    epoch: int = 0,
+    check_files: bool = True,
+    on_bad: OnBadRow | None = None,
 ) -> list[Utterance]:
     """The utterances of a split.
 
@@ -187,6 +217,7 @@ def utterances(
         section: of the config.
         epoch: decides what is joined, if that is other in each epoch.
         check_files: whether a sound file that is missing is an error here.
+        on_bad: told of each bad row, which is left out then; None: it is an error.
 
     Raises:
         UserError: its files are bad.
@@ -200,9 +231,9 @@ def utterances(
     )
     if section.features is not None:
         path = resolve(section.features)
-        return selection.of(read_feature_file(path), path)
+        return selection.of(read_feature_file(path, on_bad), path)
     path, column = _manifest(section)
-    found = selection.of(read_manifest(path, column, check_files), path)
+    found = selection.of(read_manifest(path, column, check_files, on_bad), path)
     return found if section.join is None else join(found, section.join, epoch)
 
 

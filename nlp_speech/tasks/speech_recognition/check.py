@@ -52,6 +52,12 @@ class _Heard:
             else (f"{place} {Path(self.utterance.input).name}")
         )
 
+    @property
+    def problem(self) -> str:
+        """What is wrong; the error of a row that names nothing has its place."""
+        place = self.utterance.place
+        return f"{place}: {self.error}" if place else self.error
+
 
 def findings(config: SpeechRecognitionConfig, quick: bool = False) -> Iterator[Finding]:
     """Reads all data that a config names, and tells what is wrong.
@@ -62,7 +68,7 @@ def findings(config: SpeechRecognitionConfig, quick: bool = False) -> Iterator[F
             or the same sound in two files is not found then.
 
     Raises:
-        UserError: a manifest cannot be read at all.
+        UserError: a manifest cannot be read at all, or all of its rows are bad.
     """
     splits = {
         name: [
@@ -94,7 +100,7 @@ def _without_join(section: SplitSection) -> SplitSection:
 def _listen(
     config: SpeechRecognitionConfig, section: SplitSection, quick: bool
 ) -> list[_Heard]:
-    """Measures every utterance of a split, in parallel."""
+    """Measures every utterance of a split, in parallel; bad rows as well."""
     given = config.frontend.source == "features"
     from_samples = _measure_header if quick else _measure_samples
     measure = _measure_frames if given else from_samples
@@ -106,8 +112,11 @@ def _listen(
         except UserError as error:
             return _Heard(utterance, text, error=str(error))
 
+    bad: list[UserError] = []
+    found = utterances(section, check_files=False, on_bad=bad.append)
+    rows = [_Heard(Utterance("", ""), "", error=str(error)) for error in bad]
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        return list(pool.map(heard, utterances(section, check_files=False)))
+        return [*rows, *pool.map(heard, found)]
 
 
 def _measure_frames(
@@ -176,7 +185,7 @@ def _of_sounds(
         "cannot be read",
         [h for h in heard if h.error],
         not config.data.skip_bad,
-        lambda h: f"{h.utterance.place}: {h.error}",
+        lambda h: h.problem,
     )
     heard = [h for h in heard if not h.error]
     silent = [h for h in heard if h.peak < _SILENT]
@@ -205,6 +214,7 @@ def _of_sounds(
 def _of_texts(
     config: SpeechRecognitionConfig, split: str, heard: Sequence[_Heard]
 ) -> Iterator[Finding]:
+    heard = [h for h in heard if h.utterance.input]
     yield from _finding(
         split, "have an empty transcript", [h for h in heard if not h.text]
     )

@@ -91,7 +91,8 @@ class DataSection(Section):
         default=None, description="folder that keeps computed features, or null"
     )
     skip_bad: bool = Field(
-        default=False, description="leave out files that cannot be read, and count them"
+        default=False,
+        description="leave out files and rows that cannot be read, and count them",
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from nlp_speech.audio.features import FrontEnd, Statistics, statistics_of
 from nlp_speech.audio.graph import GraphFrontEnd
 from nlp_speech.audio.inputs import read_frames, read_sound, split_parts
 from nlp_speech.audio.sections import FrontEndSection
-from nlp_speech.data.manifests import Utterance
+from nlp_speech.data.manifests import Utterance, tell_left_out
 from nlp_speech.data.paths import resolve
 from nlp_speech.data.sound_batches import Budget, Examples, SoundBatches
 from nlp_speech.data.sound_store import SoundStore, quantized, restored
@@ -29,7 +29,7 @@ from nlp_speech.tasks.speech_recognition import (
     TOKENIZER_FILE,
     Assets,
     load_labels,
-    utterances,
+    readable_rows,
 )
 from nlp_speech.tasks.speech_recognition.alignment import can_align
 from nlp_speech.tasks.speech_recognition.config import (
@@ -48,7 +48,6 @@ from nlp_speech.text.flat import FlatIds
 from nlp_speech.text.labels import Characters, Labels, clean
 from nlp_speech.text.tokenizer import Tokenizer, train_tokenizer
 
-_SHOWN = 3  # bad files that the log names
 _FOR_STATISTICS = 500  # utterances are enough for the mean and deviation of features
 
 
@@ -67,10 +66,7 @@ def prepare(config: SpeechRecognitionConfig, directory: Path) -> None:
     directory.mkdir(parents=True, exist_ok=True)
     case = config.vocabulary.case
     sounds = _Sounds(config)
-    checked = not config.data.skip_bad
-    found = sounds.readable(
-        [u for part in config.data.train for u in utterances(part, 0, checked)]
-    )
+    found = sounds.readable(config.data.train)
     texts = [clean(u.text, case) for u in found]
     if begins is not None:
         begin_pretrained(config, begins, directory, texts)
@@ -86,7 +82,7 @@ def prepare(config: SpeechRecognitionConfig, directory: Path) -> None:
     }
     write_text(directory / "data.json", json.dumps(report, indent=1))
     logging.getLogger(__name__).info(
-        "%(utterances)d training utterances, %(hours)g hours; %(bad)d files left out",
+        "%(utterances)d training utterances, %(hours)g hours; %(bad)d left out",
         report,
     )
 
@@ -104,7 +100,7 @@ def renewal(
 
     def renew(directory: Path) -> None:
         parts = config.data.train if config.language.order else ()
-        found = (u for part in parts for u in utterances(part, check_files=False))
+        found, _ = readable_rows(config, parts, check_files=False)
         texts = [clean(u.text, config.vocabulary.case) for u in found]
         prepare_language(config, texts, load_labels(config, directory), directory)
 
@@ -162,39 +158,48 @@ class _Sounds:
             unless the data are features.
 
     Attributes:
-        bad: what is wrong with the files that were left out.
+        bad: what is wrong with the rows and files that were left out, by row or file.
         gives_samples: whether an utterance is samples and not features.
     """
 
     def __init__(
         self, config: SpeechRecognitionConfig, front_end: FrontEnd | None = None
     ) -> None:
-        self._skip_bad = config.data.skip_bad
+        self._config = config
         self._section = config.frontend
         self._given = config.frontend.source == "features"
         self.gives_samples = front_end is None and not self._given
-        self.bad: dict[Path, UserError] = {}
+        self.bad: dict[Path | str, UserError] = {}
         cache = None if config.data.cache is None else resolve(config.data.cache)
         make = _samples_of if front_end is None else _features_of
         self._store = make(config.frontend, cache)
 
-    def readable(self, found: Sequence[Utterance]) -> list[Utterance]:
-        """Decodes the files of utterances; those that can be read.
+    def readable(
+        self, parts: Sequence[SplitSection], epoch: int = 0
+    ) -> list[Utterance]:
+        """The utterances of splits that can be read; their files are decoded.
 
         Raises:
-            UserError: a file cannot be read, and bad ones are not to be skipped.
+            UserError: a row or a file is bad, and bad ones are not to be skipped.
         """
+        found, rows = readable_rows(self._config, parts, epoch)
+        self._leave_out({str(error): error for error in rows})
         if self._given:
-            return list(found)
+            return found
         files = {u.input: _files(u.input) for u in found}
         bad = self._store.add(f for part in files.values() for f in part)
-        if bad and not self._skip_bad:
+        if bad and not self._config.data.skip_bad:
             path, error = next(iter(bad.items()))
             place = next(u.place for u in found if path in files[u.input])
             raise UserError(f"{place}: {error} (or set data.skip_bad)")
-        _tell(bad)
-        self.bad |= bad
+        self._leave_out(bad)
         return [u for u in found if not any(f in self.bad for f in files[u.input])]
+
+    def _leave_out(self, bad: Mapping[Any, UserError]) -> None:
+        """Tells of what is bad, once."""
+        new = {key: error for key, error in bad.items() if key not in self.bad}
+        tell_left_out(new.values())
+        self.bad |= new
 
     def length(self, utterance: Utterance) -> int:
         """The samples of an utterance, or its frames."""
@@ -250,9 +255,7 @@ class _Epochs:
         return examples
 
     def _read(self, epoch: int) -> Examples:
-        checked = not self._config.data.skip_bad
-        found = [u for part in self._parts for u in utterances(part, epoch, checked)]
-        found = self._sounds.readable(found)
+        found = self._sounds.readable(self._parts, epoch)
         case = self._config.vocabulary.case
         ids = self._labels.encode([clean(u.text, case) for u in found])
         kept = [n for n, u in enumerate(found) if self._can_align(u, ids[n])]
@@ -318,11 +321,3 @@ def _features_of(section: FrontEndSection, cache: Path | None) -> SoundStore:
 
 def _files(given: str) -> list[Path]:
     return [part for part in split_parts(given) if isinstance(part, Path)]
-
-
-def _tell(bad: dict[Path, UserError]) -> None:
-    log = logging.getLogger(__name__)
-    for error in list(bad.values())[:_SHOWN]:
-        log.warning("left out: %s", error)
-    if len(bad) > _SHOWN:
-        log.warning("and %d more files", len(bad) - _SHOWN)

@@ -12,7 +12,7 @@ from nlp_speech.audio.features import FrontEnd, Reference
 from nlp_speech.audio.inputs import read_frames, read_sound
 from nlp_speech.audio.picture import SoundPicture
 from nlp_speech.audio.spec_augment import Masks, apply_masks
-from nlp_speech.tasks.speech_recognition import utterances
+from nlp_speech.tasks.speech_recognition import readable_rows
 from nlp_speech.tasks.speech_recognition.config import SpeechRecognitionConfig
 
 
@@ -34,7 +34,7 @@ def previews(
     Raises:
         UserError: a manifest or a sound cannot be read.
     """
-    found = [u for part in config.data.train for u in utterances(part)]
+    found, _ = readable_rows(config, config.data.train)
     chosen = np.linspace(0, len(found) - 1, min(count, len(found))).astype(int)
     section = config.frontend.model_copy(update={"normalization": "utterance"})
     front_end = FrontEnd(section)

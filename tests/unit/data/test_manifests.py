@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from nlp_speech.data.manifests import (
     fold_of,
     read_feature_file,
     read_manifest,
+    tell_left_out,
 )
 from nlp_speech.errors import UserError
 
@@ -84,6 +86,49 @@ def test_bad_jsonl(folder: Path, content: str) -> None:
         read_manifest(path)
 
 
+@pytest.mark.parametrize(
+    ("name", "content", "lines"),
+    [
+        (
+            "m.tsv",
+            f"{HEADER}a.wav\n\tA\tx\ty\nb.wav\tB\tx\ty\nc.wav\t\tx\ty",
+            [2, 3, 5],
+        ),
+        (
+            "m.jsonl",
+            '{\n[1]\n{"path": "a.wav"}\n{"path": "b.wav", "transcript": "B"}',
+            [1, 2, 3],
+        ),
+    ],
+)
+def test_bad_rows_can_be_left_out(
+    folder: Path, name: str, content: str, lines: list[int]
+) -> None:
+    path = folder / name
+    path.write_text(content)
+    told: list[UserError] = []
+    [found] = read_manifest(path, on_bad=told.append)
+    assert (found.input, found.text) == (str(folder / "b.wav"), "B")
+    for line, error in zip(lines, told, strict=True):
+        assert str(error).startswith(f"{path}:{line}: ")
+
+
+def test_a_manifest_of_bad_rows_only_is_an_error(folder: Path) -> None:
+    path = folder / "m.tsv"
+    path.write_text("path\ttext\na.wav\tA\nb.wav\tB\n")
+    told: list[UserError] = []
+    with pytest.raises(UserError, match=r"m\.tsv:2: there is no column 'transcript'"):
+        read_manifest(path, on_bad=told.append)
+    assert not told
+
+
+def test_what_is_left_out_is_named_and_counted(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    tell_left_out([UserError(f"row {n}") for n in range(5)])
+    assert caplog.messages == [*(f"left out: row {n}" for n in range(3)), "and 2 more"]
+
+
 def test_features_are_utterances(tmp_path: Path) -> None:
     path = tmp_path / "c.npz"
     np.savez(
@@ -96,6 +141,23 @@ def test_features_are_utterances(tmp_path: Path) -> None:
     first, second = read_feature_file(path)
     assert (first.input, first.text, first.speaker) == (f"{path}#0", "ONE", "ann")
     assert (second.input, second.speaker) == (f"{path}#1", "")
+
+
+def test_bad_features_can_be_left_out(tmp_path: Path) -> None:
+    path, frames = tmp_path / "c.npz", np.zeros([6, 2])
+    names: dict[str, Any] = {"transcript": ["1", "2", "6"], "utt": ["1", "2", "6"]}
+    frames[3] = np.inf
+    np.savez(path, frames=frames, lengths=[2, 3, 1], **names)
+    with pytest.raises(UserError, match=r"utterance 1 .* not finite"):
+        read_feature_file(path)
+    told: list[UserError] = []
+    found = read_feature_file(path, told.append)
+    assert [u.input for u in found] == [f"{path}#0", f"{path}#2"]
+    assert len(told) == 1
+    frames[:] = np.nan
+    np.savez(path, frames=frames, lengths=[2, 3, 1], **names)
+    with pytest.raises(UserError, match=r"utterance 0 .* not finite"):
+        read_feature_file(path, told.append)
 
 
 UTTERANCES = [

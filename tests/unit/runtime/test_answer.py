@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from nlp_speech.errors import UserError
-from nlp_speech.runtime import answer
+from nlp_speech.runtime import answer, examples_of
 
 
 class Lengths:
@@ -94,3 +94,24 @@ def test_what_cannot_be_cut() -> None:
     assert told == ["there is nothing"]
     with pytest.raises(UserError, match="nothing"):
         answer(CUTTING, None, Lengths(), [""], endpoint="")
+
+
+@pytest.mark.parametrize("skip", [False, True])
+def test_examples_are_those_that_can_be_read(
+    skip: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    config = SimpleNamespace(data=SimpleNamespace(skip_bad=skip))
+    texts = {"some": ["a", "b?", "c"], "none": ["?"]}
+    task: Any = SimpleNamespace(
+        **vars(TASK),
+        DEVICE_ENDPOINT="",
+        references=lambda config, split, files: (texts[split], list(texts[split])),
+    )
+    found = examples_of(task, config, None, "some")
+    if not skip:
+        assert found == (["a", "b?", "c"], ["a", "b?", "c"])
+        return
+    assert found == (["a", "c"], ["a", "c"])
+    assert caplog.messages == ["some: 1 of 3 inputs cannot be read and are left out"]
+    with pytest.raises(UserError, match="none: none of 1 inputs can be read"):
+        examples_of(task, config, None, "none")

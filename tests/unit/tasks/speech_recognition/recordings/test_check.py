@@ -45,6 +45,19 @@ def test_a_file_that_cannot_be_read(
     assert report.lines()[0].startswith("warning" if skip else "ERROR")
 
 
+def test_a_row_that_cannot_be_read(values: dict[str, Any], folder: Path) -> None:
+    manifest = folder / "m.tsv"
+    manifest.write_text(manifest.read_text() + "7.wav\tab\n")
+    assert problems(values) == {
+        ("train", "cannot be read"): 1,
+        ("validation", "cannot be read"): 1,
+    }
+    found = look(values).findings[0]
+    assert found.is_error
+    [place] = found.examples
+    assert place.startswith(f"{manifest}:8: there are 2 columns")
+
+
 @pytest.mark.parametrize(
     ("samples", "problem"),
     [

@@ -126,6 +126,52 @@ def test_bad_files_are_skipped_only_when_asked(
     assert len(features_of(config, assets)) == 3
 
 
+def test_bad_rows_are_skipped_only_when_asked(
+    values: dict[str, Any],
+    folder: Path,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    manifest = folder / "m.tsv"
+    manifest.write_text(manifest.read_text() + "7.wav\tab\n")
+    with pytest.raises(UserError, match=r"m\.tsv:8: there are 2 columns"):
+        prepare(parse(values), tmp_path / "assets")
+    values["data"]["skip_bad"] = True
+    config = parse(values)
+    assets = learn(config, tmp_path / "assets")
+    report = json.loads((tmp_path / "assets" / "data.json").read_text())
+    assert (report["utterances"], report["bad"]) == (4, 1)
+    assert len(features_of(config, assets)) == 4
+    told = [m for m in caplog.messages if m.startswith(f"left out: {manifest}:8: ")]
+    assert len(told) == 2  # once to learn from the data, once to train on them
+
+
+@pytest.mark.parametrize("skip", [False, True])
+def test_bad_rows_of_features(
+    values: dict[str, Any], tmp_path: Path, skip: bool
+) -> None:
+    frames = np.random.default_rng(1).normal(size=[60, 4])
+    frames[25] = np.nan
+    np.savez(
+        tmp_path / "f.npz",
+        frames=frames,
+        lengths=[20, 20, 20],
+        transcript=["ab", "b", "ba"],
+        utt=["1", "2", "3"],
+    )
+    part = {"features": str(tmp_path / "f.npz")}
+    values["data"] = {"train": [part], "validation": [part], "skip_bad": skip}
+    values["frontend"] = {"source": "features", "n_mfcc": 4}
+    config = parse(values)
+    if not skip:
+        with pytest.raises(UserError, match=r"f\.npz: utterance 1 "):
+            prepare(config, tmp_path / "assets")
+        return
+    learn(config, tmp_path / "assets")
+    report = json.loads((tmp_path / "assets" / "data.json").read_text())
+    assert (report["utterances"], report["bad"]) == (2, 1)
+
+
 def test_what_cannot_be_aligned_is_left_out(
     values: dict[str, Any], folder: Path, tmp_path: Path
 ) -> None:
