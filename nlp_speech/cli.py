@@ -19,6 +19,7 @@ from nlp_speech.console import (
     draw_alignment_of,
     draw_confusion_of,
     draw_sound_of,
+    hot_words,
     lines_of_stdin,
     load_model,
     load_tensorflow,
@@ -39,6 +40,7 @@ from nlp_speech.options import (
     BundlePath,
     ConfigPath,
     DataFiles,
+    HotWords,
     JsonFile,
     Limit,
     Overrides,
@@ -299,10 +301,13 @@ def predict(
     progressive: Annotated[
         bool, typer.Option("--progressive", help="show each answer while it is written")
     ] = False,
+    hot_word: HotWords = None,
     skip_bad: SkipBad = False,
 ) -> None:
     """Answer the given texts, or standard input line by line."""
     model = load_model(bundle, runtime, variant, threads)
+    if hot_word:
+        model.expect(hot_words(hot_word))
     if explain is not None:
         print_explanations(model, inputs or list(lines_of_stdin()), explain, batch_size)
         return

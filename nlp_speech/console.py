@@ -6,7 +6,7 @@ import json
 import os
 import sys
 import textwrap
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,8 @@ from nlp_speech.errors import UserError
 
 if TYPE_CHECKING:
     from nlp_speech.runtime import Model
+
+HOT_WORD_BONUS = 4.0  # nats: a word that is 50 times likelier than it seems
 
 
 def load_model(bundle: Path, runtime: str, variant: str, threads: int | None) -> Model:
@@ -80,6 +82,22 @@ def say(message: str) -> None:
 def with_skip_bad(overrides: list[str] | None, skip_bad: bool) -> list[str]:
     """Overrides of a config, with what `--skip-bad` means."""
     return [*(overrides or []), *(["data.skip_bad=true"] if skip_bad else [])]
+
+
+def hot_words(given: Sequence[str] | None) -> dict[str, float]:
+    """Words to expect and what is added for each: ``WORD`` or ``WORD=5``.
+
+    Raises:
+        UserError: a bonus is no number.
+    """
+    found = {}
+    for text in given or ():
+        word, _, bonus = text.partition("=")
+        try:
+            found[word] = float(bonus) if bonus else HOT_WORD_BONUS
+        except ValueError:
+            raise UserError(f"--hot-word {text}: write WORD or WORD=BONUS") from None
+    return found
 
 
 class Skipped:

@@ -149,7 +149,8 @@ class Task(Protocol):
     `word_errors.error_report` does (`evaluate`); ``explain(answer, text)``, which says
     how much each word speaks for the answer (`predict --explain`);
     ``picture(given, result, assets)``, a `SoundPicture` of a sound and what was heard
-    in it (`predict --plot`); ``facts(config)``, lines for the model card;
+    in it (`predict --plot`); ``expecting(assets, words)``, assets that expect some
+    words (`predict --hot-word`); ``facts(config)``, lines for the model card;
     ``ways(predictor, assets)``, a `Way` by endpoint for those that no constant
     names (`verify`); and ``pieces(given, assets)``, the inputs that stand for
     one that is too long to be answered at once, with ``joined(pieces, results)``.

@@ -30,3 +30,9 @@ SkipBad = Annotated[
         "--skip-bad", help="leave out what cannot be read, name it and count it"
     ),
 ]
+HotWords = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--hot-word", help="a word to expect, WORD or WORD=BONUS; give it often"
+    ),
+]

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nlp_speech.console import load_model_of, print_segment, say
+from nlp_speech.console import hot_words, load_model_of, print_segment, say
 from nlp_speech.errors import UserError
 from nlp_speech.options import (
     BundlePath,
     DataFiles,
+    HotWords,
     Limit,
     Runtime,
     Threads,
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from nlp_speech.runtime import Model
 
 _TASK = "speech_recognition"
-HOT_WORD_BONUS = 4.0  # nats: a word that is 50 times likelier than it seems
 
 
 def register(app: typer.Typer) -> None:
@@ -42,10 +42,7 @@ def stream(
     runtime: Runtime = "tflite",
     variant: Variant = "dynamic",
     threads: Threads = 1,
-    hot_word: Annotated[
-        list[str] | None,
-        typer.Option(help="a word to expect, WORD or WORD=BONUS; give it often"),
-    ] = None,
+    hot_word: HotWords = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="a JSON object a line")
     ] = False,
@@ -59,7 +56,7 @@ def stream(
     from nlp_speech.tasks.speech_recognition.streaming import StreamingRecognizer
 
     model = load_model_of(_TASK, bundle, runtime, variant, threads)
-    recognizer = StreamingRecognizer(model, dict(map(_hot_word, hot_word or ())))
+    recognizer = StreamingRecognizer(model, hot_words(hot_word))
     config = model.config
     blocks = live_blocks(source, config.frontend.sample_rate, config.chunk_samples)
     try:
@@ -82,15 +79,6 @@ def _listen(recognizer: Any, blocks: Iterable[Any], as_json: bool) -> None:
         if partial.text != shown and partial.text:
             print_segment(partial, as_json)
         shown = partial.text
-
-
-def _hot_word(text: str) -> tuple[str, float]:
-    """A word to expect, and how much is added for it: ``WORD`` or ``WORD=5``."""
-    word, _, bonus = text.partition("=")
-    try:
-        return word, float(bonus) if bonus else HOT_WORD_BONUS
-    except ValueError:
-        raise UserError(f"--hot-word {text}: write WORD or WORD=BONUS") from None
 
 
 def without_language(model: Model) -> Callable[[Sequence[str]], list[Any]]:

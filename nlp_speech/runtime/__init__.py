@@ -8,7 +8,7 @@ from __future__ import annotations
 import importlib.util
 import logging
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -110,6 +110,20 @@ class Model:
             on_bad=on_bad,
             advance=advance,
         )
+
+    def expect(self, words: Mapping[str, float]) -> None:
+        """Expects some words in what is heard from now on, besides the config's.
+
+        Args:
+            words: each with what is added to the score in nats, such as 4.
+
+        Raises:
+            UserError: the task hears no words, or cannot write one of these.
+        """
+        expecting = getattr(self.task, "expecting", None)
+        if expecting is None:
+            raise UserError(f"a {self.task.NAME} model hears no words to expect")
+        self.assets = expecting(self.assets, words)
 
     def __repr__(self) -> str:
         """Names the bundle, what runs it, and the licences."""

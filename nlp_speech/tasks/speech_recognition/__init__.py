@@ -16,8 +16,8 @@ and the server's returns `text` [batch, hypotheses] besides.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -51,7 +51,11 @@ from nlp_speech.tasks.speech_recognition.config import (
     SplitSection,
 )
 from nlp_speech.tasks.speech_recognition.drawing import picture as picture
-from nlp_speech.tasks.speech_recognition.language import load_fusion, search_of
+from nlp_speech.tasks.speech_recognition.language import (
+    load_fusion,
+    search_of,
+    with_hot_words,
+)
 from nlp_speech.tasks.speech_recognition.long_sounds import joined as joined
 from nlp_speech.tasks.speech_recognition.long_sounds import pieces as pieces
 from nlp_speech.tasks.speech_recognition.results import (
@@ -131,6 +135,17 @@ def load_labels(config: SpeechRecognitionConfig, directory: Path) -> Labels:
     if config.vocabulary.kind == "characters":
         return Characters.load(directory / LABELS_FILE)
     return Pieces(Tokenizer.load(directory / TOKENIZER_FILE))
+
+
+def expecting(assets: Assets, words: Mapping[str, float]) -> Assets:
+    """Assets that expect some words besides those of the config.
+
+    Raises:
+        UserError: what is given is not one word of the recognizer's letters.
+    """
+    symbols = assets.labels.symbols
+    fusion = with_hot_words(assets.fusion, assets.config, symbols, words)
+    return replace(assets, fusion=fusion)
 
 
 def before(endpoint: str, inputs: Sequence[str], assets: Assets) -> Arrays:

@@ -11,8 +11,8 @@ import numpy as np
 from nlp_speech.contract import Predictor
 from nlp_speech.decoding.ctc_host import confidences
 from nlp_speech.errors import UserError
-from nlp_speech.tasks.speech_recognition import STREAM_ENDPOINT, Assets
-from nlp_speech.tasks.speech_recognition.language import search_of, with_hot_words
+from nlp_speech.tasks.speech_recognition import STREAM_ENDPOINT, Assets, expecting
+from nlp_speech.tasks.speech_recognition.language import search_of
 from nlp_speech.tasks.speech_recognition.results import (
     HeardLabels,
     Word,
@@ -92,12 +92,11 @@ class StreamingRecognizer:
                 "by the utterance"
             )
         self._predictor = model.predictor
-        self._assets = model.assets
+        self._assets = expecting(model.assets, hot_words or {})
         self._config = config
         symbols = model.assets.labels.symbols
         self._audible = np.array([bool(symbol.strip(" ")) for symbol in symbols])
-        fusion = with_hot_words(model.assets.fusion, config, symbols, hot_words or {})
-        self._search = search_of(config, symbols, fusion)
+        self._search = search_of(config, symbols, self._assets.fusion)
         self.reset()
 
     @property

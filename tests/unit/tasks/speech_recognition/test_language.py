@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
+from click.testing import Result
 from pydantic import ValidationError
+from typer.testing import CliRunner
 
+from nlp_speech import cli
 from nlp_speech.decoding.arpa import END, read_arpa, write_arpa
-from nlp_speech.decoding.fusion import Fusion
+from nlp_speech.decoding.fusion import Fusion, FusionOptions
 from nlp_speech.decoding.ngram import estimate
 from nlp_speech.errors import UserError
+from nlp_speech.runtime import Model
+from nlp_speech.tasks import speech_recognition as recognition
 from nlp_speech.tasks.speech_recognition import (
     LABELS_FILE,
     Assets,
@@ -223,3 +231,57 @@ def renewed(config: Any, before: Any, directory: Path) -> None:
     renew = training.renewal(config, before)
     assert renew is not None
     renew(directory)
+
+
+@pytest.fixture
+def predict(small: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
+    """Runs `predict` with a model that hears "ab ac", or less likely "ab ad"."""
+    outputs = outputs_of(
+        spelled("ab ac", "ab ad", 0.6), [SYMBOLS.index(c) for c in "ab ac"]
+    )
+
+    def run(*words: str, fusion: Fusion | None = None, task: Any = recognition) -> Any:
+        config = small.config()
+        assets = assets_of(small, config, fusion)
+        bundle: Any = SimpleNamespace(
+            task=task, config=config, load_assets=lambda: assets
+        )
+        predictor = Mock(return_value=outputs, runtime="tflite", max_batch_size=1)
+        model = Model(bundle, predictor)
+        monkeypatch.setattr(cli, "load_model", lambda *_: model)
+        given = ["predict", "bundle", "generated:tone:440:0.2", *words]
+        return CliRunner().invoke(cli.app, given)
+
+    return run
+
+
+def test_hot_words_for_files(predict: Callable[..., Result]) -> None:
+    assert predict().output == "ab ac\n"
+    assert predict("--hot-word", "ad").output == "ab ad\n"
+    assert predict("--hot-word", "ad=0.1").output == "ab ac\n"
+    assert predict("--hot-word", "ad", "--hot-word", "ac").output == "ab ac\n"
+    # Beside a language model, which goes on to count.
+    model = estimate([["ab", "ad"]] * 9, 2)
+    fusion = Fusion(model, FusionOptions(weight=0.5))
+    assert predict(fusion=fusion).output == "ab ad\n"
+    assert predict("--hot-word", "ac=9", fusion=fusion).output == "ab ac\n"
+
+
+@pytest.mark.parametrize(
+    ("word", "message"),
+    [("a b", "cannot be a hot word"), ("z", "cannot"), ("a=much", "WORD=BONUS")],
+)
+def test_words_that_cannot_be_expected(
+    predict: Callable[..., Result], word: str, message: str
+) -> None:
+    done = predict("--hot-word", word)
+    assert isinstance(done.exception, UserError)
+    assert message in str(done.exception)
+
+
+def test_a_task_that_hears_nothing_expects_no_words(
+    predict: Callable[..., Result],
+) -> None:
+    done = predict("--hot-word", "ad", task=SimpleNamespace(NAME="translation"))
+    assert isinstance(done.exception, UserError)
+    assert str(done.exception) == "a translation model hears no words to expect"
