@@ -7,6 +7,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import keras
 import librosa
 import numpy as np
 import pytest
@@ -24,11 +25,16 @@ from nlp_speech.audio.features import (
 )
 from nlp_speech.audio.graph import GraphFrontEnd
 from nlp_speech.audio.sections import FrontEndSection
+from nlp_speech.contract import Endpoint
 from nlp_speech.errors import UserError
+from nlp_speech.export.tflite import write_device_files
+from nlp_speech.runtime.litert import LiteRTPredictor
 
 GOLDEN = Path(__file__).parents[2] / "golden"
 # Graph against float64, in units of normalized features.
 CLOSE = 1e-3
+# Graph against the golden vectors.
+GRAPH: Any = {"rtol": 1e-4, "atol": 5e-4}
 
 KINDS = [("log_mel", 0), ("log_mel", 1), ("mfcc", 0), ("mfcc", 2)]
 NORMALIZATIONS = ["none", "global", "utterance", "running"]
@@ -84,16 +90,79 @@ def test_the_mel_filters_are_librosas(values: dict[str, Any]) -> None:
     np.testing.assert_allclose(found.T, expected, atol=1e-7 * expected.max())
 
 
-@pytest.mark.parametrize("name", ["wide", "narrow", "cepstra"])
-def test_every_executor_equals_the_golden_vectors(name: str) -> None:
+def golden(name: str) -> tuple[FrontEnd, np.ndarray, np.ndarray]:
+    """A front end without normalization, samples and what librosa makes of them."""
     section = golden_script().SECTIONS[name]
     with np.load(GOLDEN / "front_end.npz") as data:
         samples, expected = data["samples"] / 32768, data[name]
     front = FrontEnd(FrontEndSection(normalization="none", **section))
+    return front, samples, expected
+
+
+@pytest.mark.parametrize("name", ["wide", "narrow", "cepstra"])
+def test_every_executor_equals_the_golden_vectors(name: str) -> None:
+    front, samples, expected = golden(name)
     found = Reference(front)(samples)
     np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-5)
     graph = on_graph(front, samples.astype(np.float32))
-    np.testing.assert_allclose(graph, expected, rtol=1e-4, atol=5e-4)
+    np.testing.assert_allclose(graph, expected, **GRAPH)
+
+
+@pytest.mark.parametrize(
+    ("variant", "close"),
+    # Nothing of the front end is rounded to 8 bits, but its constants are to 16.
+    [("float", GRAPH), ("dynamic", GRAPH), ("float16", {"atol": 0.2})],
+)
+@pytest.mark.parametrize("name", ["wide", "narrow", "cepstra"])
+def test_device_files_equal_the_golden_vectors(
+    tmp_path: Path, name: str, variant: str, close: Any
+) -> None:
+    front, samples, expected = golden(name)
+    samples = samples.astype(np.float32)[None]
+    size = 10 * front.section.hop_length
+    run = LiteRTPredictor(device_file(front, size, variant, tmp_path))
+    lengths = np.array([samples.shape[1]], np.int32)
+    whole = run("whole", {"samples": samples, "lengths": lengths})
+    assert whole["lengths"] == [len(expected)]
+    found = whole["features"][0, : len(expected)]
+    np.testing.assert_allclose(found, expected, **close)
+    parts, tail = [], GraphFrontEnd(front).initial_state(1).samples.numpy()
+    for begin in range(0, samples.shape[1] - size + 1, size):
+        chunk = samples[:, begin : begin + size]
+        outputs = run("step", {"samples": chunk, "tail": tail})
+        parts.append(outputs["features"][0])
+        tail = outputs["tail"]
+    found = np.concatenate(parts)
+    assert len(found) > len(expected) - 10
+    np.testing.assert_allclose(found, expected[: len(found)], **close)
+
+
+def device_file(front: FrontEnd, size: int, variant: str, folder: Path) -> Path:
+    """A front end as it is in a device file, with chunks of so many samples."""
+    graph = GraphFrontEnd(front)
+    begin = graph.initial_state(1)
+
+    def whole(samples: Any, lengths: Any) -> dict[str, Any]:
+        features, frames = graph(samples, lengths)
+        return {"features": features, "lengths": frames}
+
+    def step(samples: Any, tail: Any) -> dict[str, Any]:
+        features, state = graph.step(samples, begin._replace(samples=tail))
+        return {"features": features, "tail": state.samples}
+
+    def spec(*shape: int | None) -> tf.TensorSpec:
+        return tf.TensorSpec(shape, tf.float32)
+
+    lengths = tf.TensorSpec([1], tf.int32)
+    signatures = {
+        whole: {"samples": spec(1, None), "lengths": lengths},
+        step: {"samples": spec(1, size), "tail": spec(*begin.samples.shape)},
+    }
+    endpoints = {f.__name__: Endpoint(f, s, s) for f, s in signatures.items()}
+    path = folder / f"{variant}.tflite"
+    none = keras.Sequential([keras.Input([1]), keras.layers.Dense(1)])
+    write_device_files(none, endpoints, {variant: path}, folder)
+    return path
 
 
 def test_the_golden_vectors_are_what_the_script_makes() -> None:
