@@ -10,6 +10,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    rule,
+    run_state_machine_as_test,
+)
 
 from nlp_speech.decoding.fusion import Fusion, FusionOptions
 from nlp_speech.decoding.ngram import estimate
@@ -197,6 +202,93 @@ def test_silence_alone_is_no_segment(small: Any) -> None:
     stub: Any = SimpleNamespace(predictor=Scripted(assets), assets=assets)
     assert listen(StreamingRecognizer(stub), [np.zeros(3000, np.float32)]) == []
     assert listen(StreamingRecognizer(stub), []) == []
+
+
+class Listening(RuleBasedStateMachine):
+    """A stream that is given anything in any order, and one given the same at once."""
+
+    model: Any  # what both run
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.recognizer = StreamingRecognizer(self.model)
+        self.forget()
+
+    def forget(self) -> None:
+        self.sound = np.zeros([0], np.float32)
+        self.segments: list[Any] = []
+
+    @rule(
+        size=st.integers(0, 250),
+        loud=st.sampled_from([0.0, 1e-3, 0.4]),
+        whole=st.booleans(),
+        seed=st.integers(0, 9),
+    )
+    def accept(self, size: int, loud: float, whole: bool, seed: int) -> None:
+        part = np.random.default_rng(seed).normal(0, loud, size).clip(-1, 0.999)
+        numbers = (part * 32768).astype(np.int16)
+        given = numbers if whole else (numbers / 32768).astype(np.float32)
+        self.segments += self.recognizer.accept(given)
+        self.sound = np.append(self.sound, (numbers / 32768).astype(np.float32))
+
+    @rule(
+        bad=st.sampled_from([np.zeros([3, 2]), np.array([0.1, np.nan]), np.zeros([])])
+    )
+    def refuse(self, bad: np.ndarray) -> None:
+        with pytest.raises(UserError):
+            self.recognizer.accept(bad)
+
+    @rule()
+    def partial(self) -> None:
+        partial = self.recognizer.partial()
+        assert not partial.final
+        assert partial == self.recognizer.partial()
+        begin = self.segments[-1].end if self.segments else 0
+        assert begin <= partial.start <= partial.end <= self.seconds
+
+    @rule()
+    def reset(self) -> None:
+        self.recognizer.reset()
+        self.forget()
+
+    @rule()
+    def finish(self) -> None:
+        found = [*self.segments, *self.recognizer.finish()]
+        assert found == listen(StreamingRecognizer(self.model), [self.sound])
+        for segment in found:
+            assert segment.final
+            start, end = (round(t * self.rate) for t in (segment.start, segment.end))
+            assert segment.text == offline(self.model, self.sound[start:end]).text
+        if self.model.assets.config.streaming.silence_seconds > self.seconds:
+            assert bool(found) == bool(offline(self.model, self.sound).text)
+        edges = [t for segment in found for t in (segment.start, segment.end)]
+        assert edges == sorted(edges)
+        assert not edges or edges[-1] <= self.seconds
+        self.forget()
+
+    @property
+    def rate(self) -> int:
+        return self.recognizer.sample_rate
+
+    @property
+    def seconds(self) -> float:
+        return len(self.sound) / self.rate
+
+    def teardown(self) -> None:
+        self.finish()
+
+
+@pytest.mark.parametrize(
+    "streaming",
+    [LONG, {"silence_seconds": 0.06, "max_seconds": 0.4}],
+    ids=["whole", "cut"],
+)
+def test_a_stream_bears_anything(small: Any, streaming: dict[str, float]) -> None:
+    class Machine(Listening):
+        model = model_of(small, streaming=streaming)
+
+    steps = settings(max_examples=12, stateful_step_count=25)
+    run_state_machine_as_test(Machine, settings=steps)
 
 
 def test_bad_samples_and_models_are_errors(model: Any, small: Any) -> None:
