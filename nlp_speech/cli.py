@@ -16,6 +16,7 @@ from nlp_speech import bundle_commands, speech_commands, text_commands
 from nlp_speech.console import (
     Skipped,
     check_before_training,
+    check_n_best,
     draw_alignment_of,
     draw_confusion_of,
     draw_sound_of,
@@ -306,6 +307,7 @@ def predict(
 ) -> None:
     """Answer the given texts, or standard input line by line."""
     model = load_model(bundle, runtime, variant, threads)
+    check_n_best(model, n_best)
     if hot_word:
         model.expect(hot_words(hot_word))
     if explain is not None:

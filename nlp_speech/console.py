@@ -185,8 +185,27 @@ def lines_of_stdin() -> Iterator[str]:
             ) from error
 
 
+def check_n_best(model: Model, n_best: int) -> None:
+    """Refuses to show more answers than a model's search keeps (`predict --n-best`).
+
+    Raises:
+        UserError: they are more.
+    """
+    decoding = getattr(model.config, "decoding", None)
+    if decoding is not None and n_best > decoding.beam_size:
+        raise UserError(
+            f"--n-best {n_best}: the search of this model keeps {decoding.beam_size}; "
+            "give no more, or export its run again with --set "
+            f"decoding.beam_size={n_best}"
+        )
+
+
 def print_result(text: str, result: Any, as_json: bool, n_best: int) -> None:
-    """Prints the answer to one input, and its warning to stderr."""
+    """Prints the answer to one input, and its warning to stderr.
+
+    Raises:
+        UserError: several answers are asked for where there is only one.
+    """
     warning = result.warning()
     if warning:
         say(f"warning: {text[:40]!r}...: {warning}")
@@ -198,6 +217,8 @@ def print_result(text: str, result: Any, as_json: bool, n_best: int) -> None:
             record["n_best"] = record["n_best"][:n_best]
         typer.echo(json.dumps(record, ensure_ascii=False))
     elif n_best > 1:
+        if not hasattr(result, "n_best"):
+            raise UserError(f"--n-best {n_best}: this model gives one answer")
         for hypothesis in result.n_best[:n_best]:
             typer.echo(f"{hypothesis.score:8.4f}\t{hypothesis.text}")
     else:

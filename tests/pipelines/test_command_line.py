@@ -277,6 +277,9 @@ def test_json_and_n_best(
     shown = [line.split("\t") for line in done.out.splitlines()]
     assert [text for _, text in shown] == [h["text"] for h in records[0]["n_best"]]
     assert float(shown[0][0]) == pytest.approx(records[0]["score"], abs=1e-4)
+    done = nlp_speech("predict", trained_bundle, TEXTS[0], "--n-best", 20)
+    assert (done.code, done.out) == (1, "")
+    assert "--n-best 20: the search of this model keeps 2; " in done.err
 
 
 @pytest.mark.parametrize("runtime", ["saved_model", "tflite"])

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import importlib
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from nlp_speech.console import check_before_training, with_skip_bad
+from nlp_speech.console import (
+    check_before_training,
+    check_n_best,
+    print_result,
+    with_skip_bad,
+)
 from nlp_speech.errors import UserError
 from nlp_speech.tasks.sentiment.config import SentimentConfig
 
@@ -46,3 +53,25 @@ def test_errors_stop_and_name_the_way_on(tmp_path: Path, capsys: Any) -> None:
 def test_skip_bad_is_a_key_of_the_config() -> None:
     assert with_skip_bad(None, False) == []
     assert with_skip_bad(["a=1"], True) == ["a=1", "data.skip_bad=true"]
+
+
+@pytest.mark.parametrize("task", ["translation", "summarization", "speech_recognition"])
+def test_no_more_answers_than_the_search_keeps(task: str) -> None:
+    module = importlib.import_module(f"nlp_speech.tasks.{task}.config")
+    fields = module.__dict__[f"{task.title().replace('_', '')}Config"].model_fields
+    decoding = fields["decoding"].default.model_copy(update={"beam_size": 5})
+    model: Any = SimpleNamespace(config=SimpleNamespace(decoding=decoding))
+    check_n_best(model, 5)
+    with pytest.raises(UserError, match=r"--n-best 20: .* keeps 5; .*beam_size=20"):
+        check_n_best(model, 20)
+
+
+def test_a_classifier_shows_all_its_classes() -> None:
+    model: Any = SimpleNamespace(config=SimpleNamespace())
+    check_n_best(model, 20)
+
+
+def test_several_answers_where_there_is_one() -> None:
+    answer = SimpleNamespace(text="a", warning=lambda: None)
+    with pytest.raises(UserError, match="--n-best 2: this model gives one answer"):
+        print_result("x", answer, as_json=False, n_best=2)
