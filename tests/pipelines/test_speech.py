@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from nlp_speech import load, stream
 from nlp_speech.decoding.arpa import read_arpa
 
 NlpSpeech = Any
@@ -196,6 +197,41 @@ def test_an_impossible_front_end_is_a_line_of_the_config(
     last = done.err.splitlines()[-1]
     assert last.startswith(f"nlp-speech: {config}:7: frontend: n_fft 400")
     assert last.endswith("take 256")
+
+
+def test_pieces_are_written_by_every_runtime(
+    nlp_speech: NlpSpeech, config: Path
+) -> None:
+    folder = config.parent
+    manifest, texts = config.with_name("m.tsv"), ("the quick fox", "two lazy dogs")
+    rows = manifest.read_text().splitlines()
+    rows = [row.replace("one two", texts[n % 2]) for n, row in enumerate(rows)]
+    manifest.write_text("\n".join(rows) + "\n")
+    config.write_text(
+        config.read_text()
+        + "vocabulary: {kind: pieces, size: 26}\n"
+        + "model: {units: 32, layers: 1, dropout: 0, look_ahead: 1}\n"
+        + "training: {updates: 80, warmup_updates: 4, learning_rate: 0.02,"
+        + " evaluate_every: 80}\nexport: {quantize: [float]}\n"
+    )
+    done = nlp_speech("train", config, "--output", folder / "run")
+    assert done.code == 0, done
+    done = nlp_speech("export", folder / "run", "--output", folder / "bundle")
+    assert done.code == 0, done
+    sounds = [str(folder / f"{n}.wav") for n in range(4)]
+    server = load(folder / "bundle", "saved_model")
+    assert any(len(symbol) > 1 for symbol in server.assets.labels.symbols)
+    found = [result.text for result in server(sounds)]
+    assert all(found)
+    assert len(set(found)) > 1
+    device = load(folder / "bundle", "tflite", variant="float")
+    assert [result.text for result in device(sounds)] == found
+    streams = []
+    for sound in sounds:
+        listening = stream(device)
+        parts = listening.accept(soundfile.read(sound)[0]) + listening.finish()
+        streams.append(" ".join(part.text for part in parts))
+    assert streams == found
 
 
 def test_a_language_model_is_added_when_exporting(
