@@ -309,7 +309,7 @@ def predict(
     model = load_model(bundle, runtime, variant, threads)
     check_n_best(model, n_best)
     if hot_word:
-        model.expect(hot_words(hot_word))
+        model = model.expecting(hot_words(hot_word))
     if explain is not None:
         print_explanations(model, inputs or list(lines_of_stdin()), explain, batch_size)
         return

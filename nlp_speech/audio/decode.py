@@ -20,7 +20,7 @@ from nlp_speech.audio.wholeness import EARLY, cut_short
 from nlp_speech.errors import UserError
 
 _BLOCK_SECONDS = 10
-_QUALITY = "HQ"
+_QUALITY = "VHQ"
 
 
 @dataclass(frozen=True)

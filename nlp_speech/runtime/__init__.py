@@ -9,6 +9,7 @@ import importlib.util
 import logging
 import os
 from collections.abc import Callable, Mapping, Sequence
+from copy import copy
 from pathlib import Path
 from typing import Any
 
@@ -111,19 +112,24 @@ class Model:
             advance=advance,
         )
 
-    def expect(self, words: Mapping[str, float]) -> None:
-        """Expects some words in what is heard from now on, besides the config's.
+    def expecting(self, words: Mapping[str, float]) -> Model:
+        """The model with some words that it is to expect, besides the config's.
 
         Args:
             words: each with what is added to the score in nats, such as 4.
 
+        Returns:
+            Another model, which shares what runs it with this one.
+
         Raises:
             UserError: the task hears no words, or cannot write one of these.
         """
-        expecting = getattr(self.task, "expecting", None)
-        if expecting is None:
+        with_words = getattr(self.task, "expecting", None)
+        if with_words is None:
             raise UserError(f"a {self.task.NAME} model hears no words to expect")
-        self.assets = expecting(self.assets, words)
+        other = copy(self)
+        other.assets = with_words(self.assets, words)
+        return other
 
     def __repr__(self) -> str:
         """Names the bundle, what runs it, and the licences."""

@@ -79,7 +79,7 @@ def test_resampling_is_librosas(tmp_path: Path, sound: np.ndarray, rate: int) ->
     path = write(tmp_path / "a.wav", sound, rate, subtype="FLOAT")
     found = read_samples(path, 16000)
     expected = librosa.resample(
-        sound, orig_sr=rate, target_sr=16000, res_type="soxr_hq"
+        sound, orig_sr=rate, target_sr=16000, res_type="soxr_vhq"
     )
     assert abs(len(found) - len(expected)) <= 1
     count = min(len(found), len(expected))
