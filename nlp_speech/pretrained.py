@@ -16,27 +16,53 @@ from nlp_speech.weights import read_arrays
 
 # Its name begins with a dot, so that it stays in the run: a bundle does not need it.
 PRETRAINED_FILE = ".pretrained.npz"
+_RUN_WEIGHTS = "weights.npz"
 
 
 @dataclass(frozen=True)
-class Pretrained:
-    """What is taken from a trained model.
+class Trained:
+    """A trained model, without its weights.
 
     Attributes:
         path: the run or the version directory.
         config: the config it was made from.
         assets: the directory of what it learned besides weights, such as its tokenizer.
-        weights: by variable path.
     """
 
     path: Path
     config: Any
     assets: Path
+
+
+@dataclass(frozen=True)
+class Pretrained(Trained):
+    """What is taken from a trained model.
+
+    Attributes:
+        weights: by variable path.
+    """
+
     weights: Mapping[str, np.ndarray]
 
 
 def read_pretrained(name: str, *tasks: str) -> Pretrained:
-    """Reads a trained model.
+    """Reads a trained model; imports TensorFlow if it is a bundle.
+
+    Args:
+        name: see `find_trained`.
+        tasks: whose model it may be.
+
+    Raises:
+        UserError: there is none, it is not finished or damaged, or of another task.
+    """
+    found = find_trained(name, *tasks)
+    run = found.path / _RUN_WEIGHTS
+    weights = read_arrays(run) if run.is_file() else _bundle_weights(found.path)
+    return Pretrained(found.path, found.config, found.assets, weights)
+
+
+def find_trained(name: str, *tasks: str) -> Trained:
+    """Opens a trained model, all but its weights.
 
     Args:
         name: the path of a run, of a bundle's version or of a bundle's name (then the
@@ -65,7 +91,7 @@ def read_pretrained(name: str, *tasks: str) -> Pretrained:
 
 
 def check_same(
-    found: Pretrained, what: str, config: Any, section: str, names: Iterable[str]
+    found: Trained, what: str, config: Any, section: str, names: Iterable[str]
 ) -> None:
     """Checks that values of a section are those that a trained model was made with.
 
@@ -90,27 +116,29 @@ def check_same(
             )
 
 
-def _of_run(path: Path) -> Pretrained:
-    weights = path / "weights.npz"
-    if not weights.is_file():
+def _of_run(path: Path) -> Trained:
+    if not (path / _RUN_WEIGHTS).is_file():
         raise UserError.at(
             path,
             None,
-            "this is no bundle and no finished run (there is no weights.npz); finish "
-            "its training, or name another",
+            f"this is no bundle and no finished run (there is no {_RUN_WEIGHTS}); "
+            "finish its training, or name another",
         )
-    config = read_config(path / "config.yaml")
-    return Pretrained(path, config, path / "assets", read_arrays(weights))
+    return Trained(path, read_config(path / "config.yaml"), path / "assets")
 
 
-def _of_bundle(path: Path) -> Pretrained:
+def _of_bundle(path: Path) -> Trained:
+    bundle = Bundle.open(path)
+    return Trained(bundle.path, bundle.config, bundle.path)
+
+
+def _bundle_weights(path: Path) -> dict[str, np.ndarray]:
     import tensorflow as tf
 
     bundle = Bundle.open(path)
     reader = tf.train.load_checkpoint(str(bundle.path / WEIGHTS_PREFIX))
     # The collection is sorted by path; see `export.saved_model`.
-    weights = {
+    return {
         name: reader.get_tensor(f"weights/{n}/.ATTRIBUTES/VARIABLE_VALUE")
         for n, name in enumerate(sorted(bundle.metrics["weights"]))
     }
-    return Pretrained(bundle.path, bundle.config, bundle.path, weights)

@@ -41,6 +41,10 @@ class Labels(Protocol):
         """The labels of each text; none of them is the blank."""
         ...
 
+    def unknown(self, text: str) -> set[str]:
+        """The characters of a text that have no label."""
+        ...
+
 
 class Characters:
     """Characters as labels, in the order of their code points.
@@ -128,6 +132,12 @@ class Pieces:
     def encode(self, texts: Sequence[str]) -> list[list[int]]:
         """The labels of each text; what is not known is left out."""
         return [[i for i in ids if i != UNK] for ids in self.tokenizer.encode(texts)]
+
+    def unknown(self, text: str) -> set[str]:
+        """The characters of a text that no piece spells."""
+        characters = sorted(set(text))
+        rows = self.tokenizer.encode(characters)
+        return {c for c, ids in zip(characters, rows, strict=True) if UNK in ids}
 
 
 def spoken(text: str, characters: Collection[str], case: str = "keep") -> str | None:

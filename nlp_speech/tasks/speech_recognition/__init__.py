@@ -51,6 +51,9 @@ from nlp_speech.tasks.speech_recognition.config import (
     SplitSection,
 )
 from nlp_speech.tasks.speech_recognition.drawing import picture as picture
+from nlp_speech.tasks.speech_recognition.labels import LABELS_FILE as LABELS_FILE
+from nlp_speech.tasks.speech_recognition.labels import TOKENIZER_FILE as TOKENIZER_FILE
+from nlp_speech.tasks.speech_recognition.labels import load_labels
 from nlp_speech.tasks.speech_recognition.language import (
     load_fusion,
     search_of,
@@ -65,8 +68,7 @@ from nlp_speech.tasks.speech_recognition.results import (
     words_of_labels,
 )
 from nlp_speech.text.hypotheses import Hypothesis, found_texts
-from nlp_speech.text.labels import Characters, Labels, Pieces, clean, text_of
-from nlp_speech.text.tokenizer import Tokenizer
+from nlp_speech.text.labels import Labels, clean, text_of
 
 if TYPE_CHECKING:
     from nlp_speech.contract import Arrays, Predictor, Way
@@ -81,8 +83,6 @@ TEXT_ENDPOINT = None
 METRIC = "wer"
 COUNTED = "labels"
 
-LABELS_FILE = "labels.json"
-TOKENIZER_FILE = "tokenizer.model"
 STATISTICS_FILE = "features.npz"
 
 _TIMES = ("starts", "ends", "confidence")
@@ -124,17 +124,6 @@ def load_assets(config: SpeechRecognitionConfig, directory: Path) -> Assets:
         load_fusion(config, directory),
         weights if weights.is_file() else None,
     )
-
-
-def load_labels(config: SpeechRecognitionConfig, directory: Path) -> Labels:
-    """Opens the vocabulary.
-
-    Raises:
-        UserError: it is missing or damaged.
-    """
-    if config.vocabulary.kind == "characters":
-        return Characters.load(directory / LABELS_FILE)
-    return Pieces(Tokenizer.load(directory / TOKENIZER_FILE))
 
 
 def expecting(assets: Assets, words: Mapping[str, float]) -> Assets:

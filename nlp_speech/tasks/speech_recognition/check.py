@@ -16,13 +16,15 @@ from nlp_speech.audio.inputs import read_frames
 from nlp_speech.contract import Finding
 from nlp_speech.data.manifests import Utterance
 from nlp_speech.errors import UserError
-from nlp_speech.tasks.speech_recognition import utterances
+from nlp_speech.pretrained import check_same, find_trained
+from nlp_speech.tasks.speech_recognition import NAME, utterances
 from nlp_speech.tasks.speech_recognition.alignment import can_align
 from nlp_speech.tasks.speech_recognition.config import (
     SpeechRecognitionConfig,
     SplitSection,
 )
-from nlp_speech.text.labels import Characters, clean
+from nlp_speech.tasks.speech_recognition.labels import learn_labels, load_labels
+from nlp_speech.text.labels import Characters, Labels, clean
 
 _SHOWN = 3
 _SILENT = 10 ** (-60 / 20)  # of full scale, the loudest sample
@@ -64,8 +66,9 @@ def findings(config: SpeechRecognitionConfig, quick: bool = False) -> Iterator[F
 
     Args:
         config: the experiment.
-        quick: read only the headers of sound files: what is silent, clipped, cut short
-            or the same sound in two files is not found then.
+        quick: read only the headers of sound files, and learn no pieces: what is
+            silent, clipped, cut short or the same sound in two files is not found then,
+            nor what pieces cannot be aligned with.
 
     Raises:
         UserError: a manifest cannot be read at all, or all of its rows are bad.
@@ -80,10 +83,13 @@ def findings(config: SpeechRecognitionConfig, quick: bool = False) -> Iterator[F
     }
     for name, heard in splits.items():
         yield from _of_sounds(config, name, heard)
+    labels = _labels(config, [h.text for h in splits["train"]], quick)
     for name, heard in splits.items():
-        yield from _of_texts(config, name, heard)
+        yield from _of_texts(name, heard)
+        if labels is not None:
+            yield from _of_labels(config, labels, name, heard)
+            yield from _of_characters(config, labels, name, heard)
         yield from _of_copies(name, heard)
-    yield from _of_characters(config, splits)
     yield from _between(splits)
 
 
@@ -211,34 +217,69 @@ def _of_sounds(
         )
 
 
-def _of_texts(
-    config: SpeechRecognitionConfig, split: str, heard: Sequence[_Heard]
+def _labels(
+    config: SpeechRecognitionConfig, texts: Sequence[str], quick: bool
+) -> Labels | None:
+    """What the recognizer will write; None: it would take long to learn.
+
+    Raises:
+        UserError: there is no such recognizer to begin with, it writes otherwise, or
+            the labels cannot be learned.
+    """
+    pieces = config.vocabulary.kind == "pieces"
+    if config.model.pretrained is not None:
+        found = find_trained(config.model.pretrained, NAME)
+        check_same(found, "recognizer", config, "vocabulary", ("kind", "case"))
+        theirs = load_labels(config, found.assets)
+        return theirs if pieces else Characters({*theirs.symbols[1:]}.union(*texts))
+    if pieces:
+        return None if quick else learn_labels(config, texts)
+    return Characters(set().union(*texts))
+
+
+def _of_texts(split: str, heard: Sequence[_Heard]) -> Iterator[Finding]:
+    empty = [h for h in heard if h.utterance.input and not h.text]
+    yield from _finding(split, "have an empty transcript", empty)
+
+
+def _of_labels(
+    config: SpeechRecognitionConfig, labels: Labels, split: str, heard: Sequence[_Heard]
 ) -> Iterator[Finding]:
-    heard = [h for h in heard if h.utterance.input]
-    yield from _finding(
-        split, "have an empty transcript", [h for h in heard if not h.text]
-    )
-    if config.vocabulary.kind != "characters":
-        return
-    labels = Characters({c for h in heard for c in h.text})
+    """What cannot be aligned with its labels."""
     ids = labels.encode([h.text for h in heard])
     rows = [(h, row) for h, row in zip(heard, ids, strict=True) if not h.error]
-    short = [h for h, row in rows if not can_align(row, h.frames, config, False)]
+    short = [(h, row) for h, row in rows if not can_align(row, h.frames, config, False)]
+    counts = {id(h): len(row) for h, row in short}
     at = f"at model.subsampling {config.model.subsampling}"
     yield from _finding(
         split,
         f"are too short for their transcripts {at}",
-        short,
+        [h for h, _ in short],
         is_error=True,
-        tell=lambda h: f"{h.name}: {h.frames} frames, {len(h.text)} characters",
+        tell=lambda h: f"{h.name}: {h.frames} frames, {counts[id(h)]} labels",
     )
     if split == "train":
         faster = [h for h, row in rows if not can_align(row, h.frames, config, True)]
         yield from _finding(
             split,
             f"are too short when they are made faster {at}, left out",
-            [h for h in faster if h not in short],
+            [h for h in faster if id(h) not in counts],
         )
+
+
+def _of_characters(
+    config: SpeechRecognitionConfig, labels: Labels, split: str, heard: Sequence[_Heard]
+) -> Iterator[Finding]:
+    """What cannot be written with the labels."""
+    unknown = labels.unknown("".join(set().union(*(h.text for h in heard))))
+    begins = config.model.pretrained is not None
+    yield from _finding(
+        split,
+        "have characters that "
+        + ("have no label" if begins else "no training transcript has"),
+        [h for h in heard if set(h.text) & unknown],
+        tell=lambda h: f"{h.name}: {''.join(sorted(set(h.text) & unknown))!r}",
+    )
 
 
 def _of_copies(split: str, heard: Sequence[_Heard]) -> Iterator[Finding]:
@@ -257,23 +298,6 @@ def _of_copies(split: str, heard: Sequence[_Heard]) -> Iterator[Finding]:
         is_error=True,
         tell=lambda h: f"{h.name}: {h.text!r} and {first[h.digest].text!r}",
     )
-
-
-def _of_characters(
-    config: SpeechRecognitionConfig, splits: Mapping[str, Sequence[_Heard]]
-) -> Iterator[Finding]:
-    known = {c for h in splits["train"] for c in h.text}
-    if config.vocabulary.kind != "characters" or not known:
-        return
-    if config.model.pretrained is not None:  # which knows more
-        return
-    for split, heard in splits.items():
-        yield from _finding(
-            split,
-            "have characters that no training transcript has",
-            [h for h in heard if set(h.text) - known],
-            tell=lambda h: f"{h.name}: {''.join(sorted(set(h.text) - known))!r}",
-        )
 
 
 def _between(splits: Mapping[str, Sequence[_Heard]]) -> Iterator[Finding]:

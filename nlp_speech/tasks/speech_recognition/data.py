@@ -22,19 +22,20 @@ from nlp_speech.data.sound_batches import Budget, Examples, SoundBatches
 from nlp_speech.data.sound_store import SoundStore, quantized, restored
 from nlp_speech.errors import UserError
 from nlp_speech.files import write_text
-from nlp_speech.sections import TokenizerSection
 from nlp_speech.tasks.speech_recognition import (
-    LABELS_FILE,
     STATISTICS_FILE,
-    TOKENIZER_FILE,
     Assets,
-    load_labels,
     readable_rows,
 )
 from nlp_speech.tasks.speech_recognition.alignment import can_align
 from nlp_speech.tasks.speech_recognition.config import (
     SpeechRecognitionConfig,
     SplitSection,
+)
+from nlp_speech.tasks.speech_recognition.labels import (
+    learn_labels,
+    load_labels,
+    save_labels,
 )
 from nlp_speech.tasks.speech_recognition.language import (
     prepare_language,
@@ -45,8 +46,7 @@ from nlp_speech.tasks.speech_recognition.pretraining import (
     open_pretrained,
 )
 from nlp_speech.text.flat import FlatIds
-from nlp_speech.text.labels import Characters, Labels, clean
-from nlp_speech.text.tokenizer import Tokenizer, train_tokenizer
+from nlp_speech.text.labels import Labels, clean
 
 _FOR_STATISTICS = 500  # utterances are enough for the mean and deviation of features
 
@@ -71,7 +71,7 @@ def prepare(config: SpeechRecognitionConfig, directory: Path) -> None:
     if begins is not None:
         begin_pretrained(config, begins, directory, texts)
     else:
-        _labels(config, texts, directory)
+        save_labels(learn_labels(config, texts), directory)
         _statistics(config, sounds, found).save(directory / STATISTICS_FILE)
     prepare_language(config, texts, load_labels(config, directory), directory)
     frames = sum(map(sounds.frames, found))
@@ -105,24 +105,6 @@ def renewal(
         prepare_language(config, texts, load_labels(config, directory), directory)
 
     return renew
-
-
-def _labels(
-    config: SpeechRecognitionConfig, texts: Sequence[str], directory: Path
-) -> None:
-    """Learns the labels from transcripts."""
-    if config.vocabulary.kind == "characters":
-        Characters.of(texts).save(directory / LABELS_FILE)
-    else:
-        _tokenizer(texts, config.vocabulary.size).save(directory / TOKENIZER_FILE)
-
-
-def _tokenizer(texts: Sequence[str], size: int) -> Tokenizer:
-    try:
-        return train_tokenizer(texts, TokenizerSection(vocabulary_size=size))
-    except UserError as error:
-        message = str(error).replace("tokenizer.vocabulary_size", "vocabulary.size")
-        raise UserError(message) from error
 
 
 def training_data(

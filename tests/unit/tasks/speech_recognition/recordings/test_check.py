@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,12 @@ import pytest
 import soundfile
 
 from nlp_speech.check import Report, look_at
+from nlp_speech.config import dump_config
+from nlp_speech.errors import UserError
 from nlp_speech.tasks.speech_recognition import check
 from nlp_speech.tasks.speech_recognition.config import SpeechRecognitionConfig
+from nlp_speech.tasks.speech_recognition.labels import learn_labels, save_labels
+from nlp_speech.text.labels import Characters, Labels
 
 
 def look(values: dict[str, Any]) -> Report:
@@ -132,9 +137,66 @@ def test_texts(values: dict[str, Any], folder: Path) -> None:
         ("train", "have an empty transcript"): 1,
         ("validation", "have characters that no training transcript has"): 1,
     }
-    # The recognizer that it begins with may know them.
-    values["model"] = {"pretrained": "another"}
-    assert problems(values) == {("train", "have an empty transcript"): 1}
+
+
+@pytest.mark.parametrize("known", ["ab", "ab?"])
+def test_characters_that_another_recognizer_knows(
+    values: dict[str, Any], folder: Path, known: str
+) -> None:
+    (folder / "m.tsv").write_text(
+        (folder / "m.tsv").read_text().replace("ab ab", "ab ?")
+    )
+    begin_with(values, folder / "run", lambda config: Characters(known))
+    problem = "have characters that have no label"
+    expected = {} if "?" in known else {("validation", problem): 1}
+    assert problems(values) == expected
+    values["vocabulary"] = {"case": "upper"}
+    with pytest.raises(UserError, match=r"vocabulary\.case keep and the config upper"):
+        look(values)
+
+
+def begin_with(
+    values: dict[str, Any],
+    run: Path,
+    labels: Callable[[SpeechRecognitionConfig], Labels],
+) -> None:
+    """Lets a config begin with a run of the same config that has these labels."""
+    config = SpeechRecognitionConfig.model_validate_json(json.dumps(values))
+    (run / "assets").mkdir(parents=True)
+    save_labels(labels(config), run / "assets")
+    (run / "config.yaml").write_text(dump_config(config))
+    (run / "weights.npz").touch()
+    values["model"]["pretrained"] = str(run)
+
+
+WORDS = ["the quick brown", "fox jumps", "over the lazy", "dog", "the fox", "the dog"]
+
+
+@pytest.mark.parametrize("pretrained", [False, True])
+def test_pieces_are_looked_at(
+    values: dict[str, Any], folder: Path, pretrained: bool
+) -> None:
+    rows = (folder / "m.tsv").read_text().splitlines()
+    texts = [*WORDS[:5], "the d\u00f6g"]
+    for number, text in enumerate(texts, start=1):
+        cells = rows[number].split("\t")
+        rows[number] = "\t".join([cells[0], text, *cells[2:]])
+    (folder / "m.tsv").write_text("\n".join(rows) + "\n", encoding="utf-8")
+    soundfile.write(folder / "1.wav", np.full(200, 0.1), 2000)  # 10 frames, 5 steps
+    values["vocabulary"] = {"kind": "pieces", "size": 31}
+    problem = "have characters that no training transcript has"
+    if pretrained:
+        begin_with(values, folder / "run", lambda c: learn_labels(c, WORDS))
+        problem = "have characters that have no label"
+    short = "are too short for their transcripts at model.subsampling 2"
+    expected = {("train", short): 1, ("validation", problem): 1}
+    assert problems(values) == expected
+    [found] = [f for f in look(values).findings if f.is_error]
+    assert "1.wav: 10 frames, " in found.examples[0]
+    # To learn the pieces is not quick.
+    config = SpeechRecognitionConfig.model_validate_json(json.dumps(values))
+    quick = {(f.split, f.problem): f.count for f in look_at(config, True).findings}
+    assert quick == (expected if pretrained else {})
 
 
 def test_a_quick_look_reads_headers_only(
