@@ -8,7 +8,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from nlp_speech.layers import choice, cudnn
+from nlp_speech.layers import choice, cudnn, masks
 from nlp_speech.layers import scan as recurrence
 
 Tensor = Any
@@ -21,9 +21,9 @@ class LSTM(keras.layers.LSTM):
     """`keras.layers.LSTM` with explicit lengths, fast on a CPU, and cuDNN on a GPU.
 
     Arguments and weights are those of `keras.layers.LSTM`; weights can be exchanged in
-    both directions. Whatever the fast recurrence cannot do (a mask instead of lengths,
-    other activations, dropout inside the cell, `unroll`, `stateful`) is left to Keras,
-    with a warning on a GPU.
+    both directions. Whatever the fast recurrence cannot do (other activations, dropout
+    inside the cell, `unroll`, `stateful`) is left to Keras. A mask instead of lengths
+    is as fast on a CPU, and never runs in cuDNN. On a GPU a layer warns of both once.
 
     Args:
         units: size of the output and of the cell state.
@@ -51,6 +51,7 @@ class LSTM(keras.layers.LSTM):
             raise ValueError("recurrent_weight_dropout must be at least 0 and below 1")
         self.recurrent_weight_dropout = recurrent_weight_dropout
         self.jit_compile = jit_compile
+        self._warned = False
         if recurrent_weight_dropout:
             self.weight_seed = keras.random.SeedGenerator(name="weight_seed")
             if not self._is_standard():
@@ -70,10 +71,10 @@ class LSTM(keras.layers.LSTM):
         """Runs the layer over time.
 
         Args:
-            sequences: [batch, time, features]; padding at the end of each row must be
-                finite.
+            sequences: [batch, time, features]; padding must be finite.
             initial_state: ``h`` and ``c``, [batch, units] each; zeros if None.
-            mask: as in Keras, [batch, time] of booleans; not together with `lengths`.
+            mask: as in Keras, [batch, time] of booleans, False at steps anywhere that
+                change nothing; not together with `lengths`.
             training: whether dropout is on, and gradients are wanted.
             lengths: the number of real steps of each row, [batch], 0 to time; all
                 steps are real if None.
@@ -86,9 +87,11 @@ class LSTM(keras.layers.LSTM):
         """
         if mask is not None and lengths is not None:
             raise ValueError("give an LSTM either a mask or lengths")
-        if mask is not None or not self._is_standard():
+        if not self._is_standard():
             return self._call_keras(sequences, initial_state, mask, training, lengths)
         x = tf.cast(tf.convert_to_tensor(sequences), self.compute_dtype)
+        if mask is not None:
+            return self._call_masked(x, initial_state, mask, training)
         if self.go_backwards:
             x = reverse(x, lengths)
         outputs, *states = self._recur(x, initial_state, lengths, training)
@@ -158,9 +161,10 @@ class LSTM(keras.layers.LSTM):
 
         Returns:
             [features, 4 * units], [units, 4 * units] and [4 * units], gates in Keras's
-            order.
+            order; a layer without bias gives zeros.
         """
-        weights = (self.cell.kernel, self.cell.recurrent_kernel, self.cell.bias)
+        bias = self.cell.bias if self.use_bias else tf.zeros([4 * self.units])
+        weights = (self.cell.kernel, self.cell.recurrent_kernel, bias)
         kernel, recurrent, bias = (
             tf.cast(tf.convert_to_tensor(w), self.compute_dtype) for w in weights
         )
@@ -187,7 +191,12 @@ class LSTM(keras.layers.LSTM):
         }
 
     def _recur(
-        self, x: Tensor, initial_state: Any, lengths: Tensor | None, training: bool
+        self,
+        x: Tensor,
+        initial_state: Any,
+        lengths: Tensor | None,
+        training: bool,
+        cudnn_allowed: bool = True,
     ) -> tuple[Tensor, ...]:
         """Outputs [batch, time, units], and the last states that anybody asks for."""
         weights = self.cell_weights(training)
@@ -201,7 +210,7 @@ class LSTM(keras.layers.LSTM):
         def on_gpu(*inputs: Tensor) -> tuple[Tensor, ...]:
             return cudnn.run(*inputs)[: self._wanted()]
 
-        if self.use_cudnn is False:
+        if self.use_cudnn is False or not cudnn_allowed:
             return on_cpu(*inputs)
         return choice.run(on_cpu, on_gpu, inputs)
 
@@ -250,11 +259,41 @@ class LSTM(keras.layers.LSTM):
         return (
             self.activation is keras.activations.tanh
             and self.recurrent_activation is keras.activations.sigmoid
-            and self.use_bias
             and not self.dropout
             and not self.recurrent_dropout
             and not self.unroll
             and not self.stateful
+        )
+
+    def _call_masked(
+        self, x: Tensor, initial_state: Any, mask: Any, training: bool
+    ) -> Any:
+        """What Keras gives for a mask: masked steps change no state."""
+        self._warn_of_no_cudnn()
+        real = masks.as_booleans(mask)
+        if self.go_backwards:
+            x, real = tf.reverse(x, [1]), tf.reverse(real, [1])
+        lengths = masks.count(real)
+        outputs, *states = self._recur(
+            masks.pack(x, real), initial_state, lengths, training, cudnn_allowed=False
+        )
+        repeat = not self.zero_output_for_mask
+        if self.return_sequences:
+            first = masks.spread(outputs, real, repeat)
+        else:  # 0 before the first real step, whatever the state is
+            shown = lengths > 0 if repeat else real[:, -1]
+            first = tf.where(shown[:, None], states[0], 0)
+        return (first, *states) if self.return_state else first
+
+    def _warn_of_no_cudnn(self) -> None:
+        if self._warned or not choice.on_gpu():
+            return
+        self._warned = True
+        warnings.warn(
+            f"{self.name}: a mask, other activations than the standard ones, dropout "
+            "inside the cell, unroll or stateful keep an LSTM from cuDNN; it is slow "
+            "on this GPU",
+            stacklevel=2,
         )
 
     def _call_keras(
@@ -265,13 +304,7 @@ class LSTM(keras.layers.LSTM):
         training: bool,
         lengths: Tensor | None,
     ) -> Any:
-        if choice.on_gpu():
-            warnings.warn(
-                f"{self.name}: a mask, other activations than the standard ones, "
-                "use_bias=False, dropout inside the cell, unroll or stateful keep an "
-                "LSTM from cuDNN; it is slow on this GPU",
-                stacklevel=2,
-            )
+        self._warn_of_no_cudnn()
         if lengths is None:
             return super().call(sequences, initial_state, mask, training)
         if self.go_backwards:

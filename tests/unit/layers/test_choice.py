@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -218,6 +219,28 @@ def test_gradients_are_cudnns_too() -> None:
 
     found = operations_in(gradients)
     assert {"CudnnRNNV3", "CudnnRNNBackpropV3"} <= found
+
+
+@pytest.mark.usefixtures("gpu_in_sight")
+@pytest.mark.parametrize("options", [{}, {"activation": "relu"}, {"stateful": True}])
+def test_masks_never_reach_cudnn_and_that_is_told_once(options: Any) -> None:
+    layer, (x, lengths) = LSTM(UNITS, name="slow", **options), batch()
+    layer.build((3, 7, FEATURES))
+    right = np.arange(7) < lengths[:, None]
+    told: list[Any] = []
+    for mask in (right, ~right):
+        with warnings.catch_warnings(record=True) as now:
+            warnings.simplefilter("always")
+            found = operations_in(lambda mask=mask: layer(x, mask=mask, training=True))
+        told += now
+        assert "CudnnRNNV3" not in found
+    assert [str(w.message)[:13] for w in told] == ["slow: a mask,"]
+
+
+@pytest.mark.usefixtures("gpu_in_sight")
+def test_no_bias_is_no_hindrance_to_cudnn() -> None:
+    layer, (x, lengths) = make(use_bias=False), batch()
+    assert "CudnnRNNV3" in operations_in(lambda: layer(x, lengths=lengths))
 
 
 @pytest.mark.usefixtures("gpu_in_sight")

@@ -106,6 +106,76 @@ def test_what_the_scan_cannot_do_is_left_to_keras() -> None:
     np.testing.assert_allclose(by_lengths[1], by_mask[1], atol=1e-6)
 
 
+@pytest.fixture
+def without_keras_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing may be left to Keras's own loop."""
+
+    def loop(*_: Any, **__: Any) -> Any:
+        raise AssertionError("left to Keras")
+
+    monkeypatch.setattr(LSTM, "inner_loop", loop)
+
+
+@pytest.mark.usefixtures("without_keras_loop")
+@pytest.mark.parametrize("training", [False, True])
+def test_masks_and_no_bias_run_on_the_scan(training: bool) -> None:
+    layer = make(LSTM, use_bias=False)
+    x = np.random.default_rng(14).normal(size=(2, 4, FEATURES)).astype(np.float32)
+    mask = np.array([[False, True, False, True], [True] * 4])
+    masked = layer(x, mask=mask, training=training)
+    alone = layer(x[:1, 1::2], training=training)
+    np.testing.assert_allclose(masked[0][:1, 1::2], alone[0], atol=1e-6)
+    np.testing.assert_allclose(masked[1][:1], alone[1], atol=1e-6)
+
+
+def test_weights_without_bias_are_exchanged_with_keras() -> None:
+    ours, theirs = (make(kind, use_bias=False) for kind in (LSTM, keras.layers.LSTM))
+    assert [w.shape for w in ours.weights] == [w.shape for w in theirs.weights]
+    x = np.random.default_rng(15).normal(size=(3, 6, FEATURES)).astype(np.float32)
+    for giver, taker in ((ours, theirs), (theirs, ours)):
+        giver.set_weights([w + 0.1 for w in giver.get_weights()])
+        taker.set_weights(giver.get_weights())
+        for a, b in zip(ours(x, training=True), theirs(x), strict=True):
+            np.testing.assert_allclose(a, b, atol=1e-6)
+    by_steps, state = ours.steps(tf.constant(x), ours.initial_state(3))
+    np.testing.assert_allclose(by_steps, theirs(x)[0], atol=1e-6)
+    np.testing.assert_allclose(state[1], theirs(x)[2], atol=1e-6)
+
+
+def test_gradients_without_bias_equal_those_of_keras() -> None:
+    ours, theirs = (make(kind, use_bias=False) for kind in (LSTM, keras.layers.LSTM))
+    theirs.set_weights(ours.get_weights())
+    x = np.random.default_rng(16).normal(size=(4, 7, FEATURES)).astype(np.float32)
+    real = np.arange(7)[None] < np.array([7, 3, 0, 5])[:, None]
+    a = gradients(ours, x, lengths=[7, 3, 0, 5], training=True, real=real)
+    b = gradients(theirs, x, mask=tf.constant(real), real=real)
+    for found, expected in zip(a, b, strict=True):
+        np.testing.assert_allclose(found, expected, atol=3e-6)
+
+
+def test_the_mask_of_an_embedding_reaches_the_layer() -> None:
+    inputs = keras.Input((None,), dtype="int32")
+    table = keras.layers.Embedding(9, FEATURES, mask_zero=True)
+    model = keras.Model(inputs, LSTM(UNITS)(table(inputs)))
+    left, right = model(np.array([[0, 0, 4, 7], [4, 7, 0, 0]]))
+    np.testing.assert_allclose(left, model(np.array([[4, 7]]))[0], atol=1e-6)
+    np.testing.assert_allclose(right, left, atol=1e-6)
+
+
+@pytest.mark.parametrize("zero", [False, True])
+def test_masks_in_sixteen_bits(zero: bool) -> None:
+    wide, narrow = (
+        make(LSTM, dtype=policy, zero_output_for_mask=zero)
+        for policy in ("float32", "mixed_bfloat16")
+    )
+    narrow.set_weights(wide.get_weights())
+    x = np.random.default_rng(17).normal(size=(2, 5, FEATURES)).astype(np.float32)
+    mask = np.array([[[True], [False], [True], [True], [False]], [[False]] * 5])
+    for a, b in zip(wide(x, mask=mask), narrow(x, mask=mask), strict=True):
+        assert b.dtype == tf.bfloat16
+        np.testing.assert_allclose(a, tf.cast(b, tf.float32), atol=0.03)
+
+
 def test_mask_and_lengths_together_are_refused() -> None:
     with pytest.raises(ValueError, match="either a mask or lengths"):
         make(LSTM)(np.zeros([1, 2, FEATURES]), mask=np.ones([1, 2], bool), lengths=[2])
