@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nlp_speech.export.tflite import convert
-from nlp_speech.layers import LSTM, Bidirectional, choice
+from nlp_speech.layers import LSTM, choice
 from nlp_speech.runtime.litert import LiteRTPredictor
 
 Arrays = tuple[np.ndarray, ...]
@@ -218,23 +218,6 @@ def test_steps_equal_the_equations(batch: Batch, split: bool) -> None:
     outputs, h, c = reference(full, backwards=False)
     for result, wanted in zip((y, *state), (outputs[:, -1], h, c), strict=True):
         np.testing.assert_allclose(result, wanted, atol=3e-6)
-
-
-@settings(max_examples=10)
-@given(batches(), st.booleans())
-def test_both_directions_equal_the_equations(batch: Batch, trained: bool) -> None:
-    layer = Bidirectional(len(batch.weights[1]))
-    layer.build((None, None, batch.x.shape[-1]))
-    layer.set_weights([*batch.weights, *(-w for w in batch.weights)])
-    result = layer(batch.x, lengths=batch.lengths, training=trained).numpy()
-    zero = tuple(np.zeros_like(s) for s in batch.state)
-    forward = batch._replace(state=zero)
-    backward = forward._replace(weights=tuple(-w for w in batch.weights))
-    there, _, _ = reference(forward, backwards=False)
-    back, _, _ = reference(backward, backwards=True)
-    for row, length in enumerate(batch.lengths):
-        back[row, :length] = back[row, :length][::-1].copy()
-    np.testing.assert_allclose(result, np.concatenate([there, back], -1), atol=3e-6)
 
 
 def loss_of(results: Any, functions: Any) -> Any:

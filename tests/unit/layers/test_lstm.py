@@ -193,14 +193,41 @@ def test_bidirectional_reads_each_row_from_its_own_end() -> None:
             np.testing.assert_allclose(batch[row, :length], alone[0], atol=1e-6)
 
 
-def test_bidirectional_equals_keras() -> None:
-    layer = Bidirectional(UNITS)
+@pytest.mark.parametrize("states", [False, True])
+@pytest.mark.parametrize("started", [False, True])
+def test_bidirectional_equals_keras(states: bool, started: bool) -> None:
+    layer = Bidirectional(UNITS, return_state=states)
     layer.build((None, None, FEATURES))
-    theirs = keras.layers.Bidirectional(keras.layers.LSTM(UNITS, return_sequences=True))
+    inner = keras.layers.LSTM(UNITS, return_sequences=True, return_state=states)
+    theirs = keras.layers.Bidirectional(inner)
     theirs.build((None, None, FEATURES))
     theirs.set_weights(layer.get_weights())
-    x = np.random.default_rng(8).normal(size=(2, 5, FEATURES)).astype(np.float32)
-    np.testing.assert_allclose(layer(x), theirs(x), atol=1e-6)
+    rng = np.random.default_rng(8)
+    x = rng.normal(size=(3, 5, FEATURES)).astype(np.float32)
+    state = list(tf.unstack(tf.constant(rng.normal(size=(4, 3, UNITS)), tf.float32)))
+    start = state if started else None
+    lengths = np.array([5, 2, 0])
+    mask = tf.sequence_mask(lengths, 5)
+    pairs = zip(
+        tf.nest.flatten(layer(x, lengths=lengths, initial_state=start)),
+        tf.nest.flatten(theirs(x, mask=mask, initial_state=start)),
+        strict=True,
+    )
+    for ours, keras_result in pairs:
+        np.testing.assert_allclose(ours, keras_result, atol=1e-6)
+
+
+def test_bidirectional_in_a_model_with_a_state() -> None:
+    inputs = keras.Input((None, FEATURES))
+    state = [keras.Input((UNITS,)) for _ in range(4)]
+    layer = Bidirectional(UNITS, return_state=True)
+    model = keras.Model([inputs, *state], layer(inputs, initial_state=state))
+    x = np.random.default_rng(18).normal(size=(2, 5, FEATURES)).astype(np.float32)
+    ones = [np.full([2, UNITS], n, np.float32) for n in range(4)]
+    for found, expected in zip(
+        model([x, *ones]), layer(x, initial_state=ones), strict=True
+    ):
+        np.testing.assert_array_equal(found, expected)
 
 
 @pytest.mark.filterwarnings(
@@ -265,8 +292,11 @@ def test_options_come_back_from_a_config() -> None:
     layer = LSTM(UNITS, recurrent_weight_dropout=0.25, jit_compile=True)
     again = LSTM.from_config(layer.get_config())
     assert (again.recurrent_weight_dropout, again.jit_compile) == (0.25, True)
-    both = Bidirectional(UNITS, recurrent_weight_dropout=0.25, jit_compile=True)
+    both = Bidirectional(
+        UNITS, recurrent_weight_dropout=0.25, jit_compile=True, return_state=True
+    )
     again = Bidirectional.from_config(both.get_config())
+    assert len(again(np.zeros([1, 2, FEATURES]))) == 5
     assert again.backward_layer.recurrent_weight_dropout == 0.25
 
 
