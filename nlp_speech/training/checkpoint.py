@@ -6,6 +6,7 @@ import hashlib
 import json
 import re
 import shutil
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -196,20 +197,29 @@ class OtherConfigError(UserError):
     """A checkpoint belongs to another config."""
 
 
+_GENERATOR_PATH = re.compile(r"(?P<name>[^/]+?)(_\d+)?/(?P<state>seed_generator_state)")
+
+
 def variables_by_path(variables: Iterable[Any]) -> dict[str, Any]:
     """Keras variables by a path that is the same in every process.
 
-    Keras numbers unnamed random generators over all models that a process has made;
-    here they are numbered over `variables`.
+    Keras numbers unnamed random generators over all models that a process has made, and
+    named ones not at all; here both are numbered over `variables`.
+
+    Raises:
+        ValueError: two variables have one path, so that one would be lost.
     """
     found: dict[str, Any] = {}
-    generators = 0
+    generators: Counter[str] = Counter()
     for variable in variables:
         path = str(variable.path)
-        if match := re.match(r"seed_generator(_\d+)?/", path):
-            number = f"_{generators}" if generators else ""
-            path = f"seed_generator{number}/{path[match.end() :]}"
-            generators += 1
+        if match := _GENERATOR_PATH.fullmatch(path):
+            name = match["name"]
+            number = f"_{generators[name]}" if generators[name] else ""
+            path = f"{name}{number}/{match['state']}"
+            generators[name] += 1
+        if path in found:
+            raise ValueError(f"two variables have the path {path!r}")
         found[path] = variable
     return found
 
@@ -222,6 +232,9 @@ def assign(variables: Iterable[Any], values: Mapping[str, np.ndarray]) -> None:
     """
     for path, variable in variables_by_path(variables).items():
         value = values.get(path)
+        if value is None and _GENERATOR_PATH.fullmatch(path):
+            # Older checkpoints have one state for all generators of a name.
+            continue
         if value is None or tuple(value.shape) != tuple(variable.shape):
             raise UserError(
                 f"the checkpoint does not fit the model: {path} is missing or "

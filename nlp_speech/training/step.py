@@ -138,9 +138,9 @@ def make_step(
         raw = tape.gradient(scaled, [v.value for v in variables])
         return [total, count, *(tf.convert_to_tensor(g) for g in raw)]
 
-    @tf.function(reduce_retracing=True)
-    def gradients(batch: Any, scale: Any) -> Any:
-        return devices.run(local, batch, scale)
+    gradients = _of_any_shape(
+        lambda batch, scale: devices.run(local, batch, scale), devices
+    )
 
     @tf.function
     def add(left: Any, right: Any) -> Any:
@@ -203,3 +203,30 @@ def make_loss(
         return total / max(count, 1.0)
 
     return loss
+
+
+def _of_any_shape(function: Callable[..., Any], devices: Devices) -> Callable[..., Any]:
+    """Compiles a function of a placed batch and a number once for all batches.
+
+    Numbers are rounded differently in a graph for one shape and in one for any, so the
+    graph of a batch must not depend on which shapes came before it: a resumed run has
+    seen others. Parts for several devices have no such signature.
+    """
+    compiled: list[Any] = []
+
+    def call(batch: Any, scale: Any) -> Any:
+        if not compiled:
+            one = len(devices.local) == 1
+            signature = [_any_shape(batch), tf.TensorSpec([])] if one else None
+            compiled.append(tf.function(function, signature, reduce_retracing=not one))
+        return compiled[0](batch, scale)
+
+    return call
+
+
+def _any_shape(batch: Batch) -> dict[str, tf.TensorSpec]:
+    """Any number of rows and of steps; what comes after these axes is fixed."""
+    return {
+        name: tf.TensorSpec([None] * min(len(x.shape), 2) + x.shape[2:], x.dtype)
+        for name, x in batch.items()
+    }

@@ -34,23 +34,6 @@ def variables(directory: Path, update: int) -> dict[str, np.ndarray]:
     )
 
 
-def disturb(monkeypatch: pytest.MonkeyPatch, at: int, what: Any) -> None:
-    """Calls `what` before the update with this number."""
-    make_step = step.make_step
-
-    def make(*arguments: Any) -> Any:
-        update, calls = make_step(*arguments), iter(range(10**6))
-
-        def disturbed(*arguments: Any) -> Any:
-            if next(calls) == at:
-                return what(lambda: update(*arguments))
-            return update(*arguments)
-
-        return disturbed
-
-    monkeypatch.setattr(trainer, "make_step", make)
-
-
 def log(directory: Path) -> list[dict[str, Any]]:
     return [json.loads(s) for s in (directory / "log.jsonl").read_text().splitlines()]
 
@@ -69,53 +52,25 @@ def test_learns_and_leaves_a_complete_run(
     assert list((directory / "tensorboard").glob("events*"))
 
 
-class Killed(Exception):
-    pass
-
-
-@pytest.mark.parametrize("at", [5, 10])
-def test_a_killed_run_goes_on_as_if_it_had_not_been(
-    small_config: TranslationConfig,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    at: int,
-) -> None:
-    undisturbed, killed = tmp_path / "a", tmp_path / "b"
-    run(small_config, undisturbed)
-
-    def kill(update: Any) -> Any:
-        raise Killed
-
-    with monkeypatch.context() as patched:
-        disturb(patched, at, kill)
-        with pytest.raises(Killed):
-            run(small_config, killed)
-    run(small_config, killed, resume=True)
-    expected, found = variables(undisturbed, 12), variables(killed, 12)
-    assert expected.keys() == found.keys()
-    for name, value in expected.items():
-        np.testing.assert_array_equal(found[name], value, err_msg=name)
-
-
 def test_ctrl_c_saves_and_says_how_to_go_on(
-    small_config: TranslationConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    small_config: TranslationConfig, tmp_path: Path, disturbed: Any
 ) -> None:
     def interrupt(update: Any) -> Any:
         os.kill(os.getpid(), signal.SIGINT)
         return update()
 
-    disturb(monkeypatch, 5, interrupt)
-    with pytest.raises(Interrupted, match=r"stopped at update 6 .* --resume"):
+    told = pytest.raises(Interrupted, match=r"stopped at update 6 .* --resume")
+    with disturbed(5, interrupt), told:
         run(small_config, tmp_path / "run")
     assert variables(tmp_path / "run", 6)
 
 
 def test_a_non_finite_loss_stops_the_run_and_names_the_batch(
-    small_config: TranslationConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    small_config: TranslationConfig, tmp_path: Path, disturbed: Any
 ) -> None:
     bad = step.Update(float("nan"), 1.0, 1.0, step.NO_WISHES)
-    disturb(monkeypatch, 2, lambda update: bad)
-    with pytest.raises(Diverged, match=r"not finite in epoch 0, batch 2"):
+    told = pytest.raises(Diverged, match=r"not finite in epoch 0, batch 2")
+    with disturbed(2, lambda update: bad), told:
         run(small_config, tmp_path / "run")
 
 
