@@ -26,6 +26,12 @@ def test_every_task_has_a_config_and_data_to_start_from(
     inputs, references = task.references(config, "validation")
     assert len(inputs) == len(references) >= 40
     assert len({*inputs}) >= 40
+    # `nlp-speech tune` can begin at once; a key or value it cannot take is an error.
+    space = config.tune.space
+    assert {"training.learning_rate", "model.units"} <= space.keys()
+    assert any(key.endswith("dropout") for key in space)
+    assert config.tune.updates is not None
+    assert config.tune.updates < config.training.updates
     # The comments explain, and every key has one.
     text = file.read_text(encoding="utf-8")
     assert text.count("#") > 20
