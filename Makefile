@@ -6,6 +6,7 @@ PYTHON ?= $(firstword $(foreach p,python3.11 python3.12 python3.13 python3,\
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+RESULTS := runs/benchmarks
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
@@ -45,7 +46,9 @@ format: $(STAMP)  ## let ruff put things right
 
 benchmark: $(STAMP)  ## the measurements; quiet machine, please; BENCHMARK_ARGS=--short
 	for script in tests/benchmarks/bench_*.py; do \
-		$(BIN)/python $$script $(BENCHMARK_ARGS) || exit; done
+		$(BIN)/python $$script --json $(RESULTS)/$$(basename $$script .py).json \
+			$(BENCHMARK_ARGS) || exit; done
+	@echo "the numbers are in $(RESULTS)"
 
 clean:  ## remove .venv and caches; runs and data stay
 	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis

@@ -31,6 +31,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 import librosa
 import numpy as np
 import soundfile
+from side_by_side import keep, ratios
 
 CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2
 RATE, WINDOW, HOP, FFT, BANDS = 16_000, 400, 160, 512, 64
@@ -126,7 +127,12 @@ def measure(sentences: int, rounds: int) -> dict[str, Any]:
         with ProcessPoolExecutor(CORES, get_context("spawn")) as pool:
             runs = {"librosa": lambda: _beside(pool, files), **runs}
             rates = _rates(runs, rounds)
-    return {"sentences": sentences, "cores": CORES, "frames_per_second": rates}
+    return {
+        "sentences": sentences,
+        "cores": CORES,
+        "frames_per_second": rates,
+        "ratios": ratios(rates),
+    }
 
 
 def _beside(pool: ProcessPoolExecutor, files: Sequence[Path]) -> int:
@@ -151,7 +157,8 @@ def table(result: dict[str, Any]) -> str:
         f"{'':28}{'frames/s':>12}{'x librosa':>12}",
     ]
     for name, rate in rates.items():
-        lines.append(f"{name:28}{rate:12,.0f}{rate / rates['librosa']:12.2f}")
+        ratio = result["ratios"][name]["librosa"]
+        lines.append(f"{name:28}{rate:12,.0f}{ratio:12.2f}")
     return "\n".join(lines)
 
 
@@ -166,8 +173,7 @@ def main() -> None:
         arguments.sentences, arguments.rounds = 10, 1
     result = measure(arguments.sentences, arguments.rounds)
     print(table(result))
-    if arguments.json:
-        arguments.json.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    keep(result, arguments.json)
 
 
 if __name__ == "__main__":

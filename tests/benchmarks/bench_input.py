@@ -14,7 +14,6 @@ training waits for input is what matters; the rest explains it.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import sys
 import tempfile
@@ -28,6 +27,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import numpy as np
 import tensorflow as tf
+from side_by_side import keep
 
 from nlp_speech.config import read_config
 from nlp_speech.contract import load_task, load_training_task
@@ -125,33 +125,36 @@ def measure(path: Path, updates: int) -> dict[str, Any]:
     step = make_step(training_task, config, model, optimizer, devices)
     trained = measure_training(lambda batch: step([(batch,)]), data, updates, clock)
     spent = clock.seconds
+    rates = {
+        "lay out (background)": real / spent["lay out"],
+        "pad (graph)": real / spent["pad"],
+        "lay out and pad": real / (spent["lay out"] + spent["pad"]),
+        "train from memory": trained / spent["train from memory"],
+        "train from the pipeline": trained / spent["train from the pipeline"],
+    }
+    training = rates["train from memory"]
     return {
         "config": path.name,
         "batches": count,
         "shapes": len(data.shapes),
         "target_tokens": real,
         "seconds": spent,
-        "tokens_per_second": {
-            "lay out (background)": real / spent["lay out"],
-            "pad (graph)": real / spent["pad"],
-            "lay out and pad": real / (spent["lay out"] + spent["pad"]),
-            "train from memory": trained / spent["train from memory"],
-            "train from the pipeline": trained / spent["train from the pipeline"],
-        },
+        "tokens_per_second": rates,
+        "ratios_to_training": {name: rate / training for name, rate in rates.items()},
         "waiting_share": spent["wait for input"] / spent["train from the pipeline"],
     }
 
 
 def table(result: dict[str, Any]) -> str:
     rates = result["tokens_per_second"]
-    training = rates["train from memory"]
+    ratios = result["ratios_to_training"]
     lines = [
         f"{result['config']}: {result['target_tokens']:,} target tokens an epoch in "
         f"{result['batches']} batches of {result['shapes']} shapes",
         f"{'':26}{'target tokens/s':>16}{'x training':>12}",
     ]
     for name, rate in rates.items():
-        lines.append(f"{name:26}{rate:16,.0f}{rate / training:12.2f}")
+        lines.append(f"{name:26}{rate:16,.0f}{ratios[name]:12.2f}")
     lines.append(f"training waits for input {result['waiting_share']:.2%} of its time")
     return "\n".join(lines)
 
@@ -169,8 +172,7 @@ def main() -> None:
         print(f"bench_input was left out: {error}", file=sys.stderr)
         return
     print(table(result))
-    if arguments.json:
-        arguments.json.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    keep(result, arguments.json)
 
 
 if __name__ == "__main__":

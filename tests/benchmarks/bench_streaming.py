@@ -14,7 +14,6 @@ are of strings recognized without an error, and computing takes no time in them.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import sys
 import time
@@ -24,6 +23,7 @@ from typing import Any
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import numpy as np
+from side_by_side import keep
 
 import nlp_speech
 from nlp_speech.audio.inputs import read_sound, split_parts
@@ -124,8 +124,7 @@ def main() -> None:
         print(f"bench_streaming was left out: {error}", file=sys.stderr)
         return
     print(table(result))
-    if arguments.json:
-        arguments.json.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    keep(result, arguments.json)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,6 @@ The number of words is the mean length of the training summaries.
 from __future__ import annotations
 
 import argparse
-import json
 import re
 import sys
 from collections.abc import Callable
@@ -21,6 +20,7 @@ from pathlib import Path
 from statistics import mean
 from typing import Any
 
+from side_by_side import keep
 from sumy.parsers.plaintext import PlaintextParser
 from sumy.summarizers.text_rank import TextRankSummarizer
 
@@ -100,8 +100,7 @@ def main() -> None:
         for name, row in result["rows"].items():
             values = "  ".join(f"{key} {value:5.2f}" for key, value in row.items())
             print(f"  {name:22s}  {values}", flush=True)
-    if options.json is not None:
-        options.json.write_text(json.dumps(found, indent=1), encoding="utf-8")
+    keep({"configs": found}, options.json)
 
 
 if __name__ == "__main__":

@@ -5,10 +5,12 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import platform
 import statistics
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -46,24 +48,60 @@ def speeds(name: str, runs: dict[str, Run], rounds: int, work: float, unit: str)
     return shown({"name": name, "unit": unit, "values": values})
 
 
-def shown(row: Row) -> Row:
-    """Prints a row: each value, and its ratio to every value that is not ours."""
-    values = row["values"]
+def ratios(values: dict[str, float]) -> dict[str, dict[str, float]]:
+    """Of each value to every value that is not ours, by the two names."""
     peers = [name for name in values if not name.startswith("ours")]
+    return {
+        name: {peer: value / values[peer] for peer in peers}
+        for name, value in values.items()
+    }
+
+
+def shown(row: Row) -> Row:
+    """Prints a row, values and their ratios, and gives it with its ratios."""
+    values, found = row["values"], ratios(row["values"])
+    peers = next(iter(found.values()), {})
     lines = [f"{row['name']} ({row['unit']})"]
     lines.append(f"    {'':16}{'':>10}" + "".join(f"{f'x {p}':>18}" for p in peers))
     for name, value in values.items():
-        ratios = "".join(f"{value / values[p]:18.2f}" for p in peers)
-        lines.append(f"    {name:16}{value:10,.1f}{ratios}")
+        columns = "".join(f"{ratio:18.2f}" for ratio in found[name].values())
+        lines.append(f"    {name:16}{value:10,.1f}{columns}")
     print("\n".join(lines), flush=True)
-    return row
+    return {**row, "ratios": found}
+
+
+def machine() -> dict[str, Any]:
+    """What the numbers were measured on."""
+    return {
+        "host": platform.node(),
+        "system": platform.platform(),
+        "processor": _processor(),
+        "cores": os.cpu_count(),
+        "python": platform.python_version(),
+    }
+
+
+def _processor() -> str:
+    """The processor's model, where the system tells it."""
+    with suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
+
+
+def keep(result: dict[str, Any], file: Path | None) -> None:
+    """Writes numbers and the machine's name to a JSON file, if one is asked for."""
+    if file is None:
+        return
+    file.parent.mkdir(parents=True, exist_ok=True)
+    content = {"machine": machine(), **result}
+    file.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
 
 def report(rows: list[Row], arguments: argparse.Namespace) -> None:
-    """Writes the rows to a JSON file, if one is asked for."""
-    if arguments.json:
-        result = {"cores": os.cpu_count(), "rounds": arguments.rounds, "rows": rows}
-        arguments.json.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    """Keeps the rows in a JSON file, if one is asked for."""
+    keep({"rounds": arguments.rounds, "rows": rows}, arguments.json)
 
 
 def arguments(description: str, rounds: int) -> argparse.Namespace:
