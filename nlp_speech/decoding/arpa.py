@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from nlp_speech.errors import UserError
-from nlp_speech.files import write_text
+from nlp_speech.files import replacing
 
 START, END, UNKNOWN = "<s>", "</s>", "<unk>"
 Context = tuple[str, ...]
@@ -185,7 +185,7 @@ def _special(word: str) -> str:
 
 
 def write_arpa(model: NGrams, path: Path) -> None:
-    """Writes a model whole or not at all."""
+    """Writes a model whole or not at all; compressed where the name ends in ``.gz``."""
     lines = ["\\data\\"]
     lines += [f"ngram {n}={len(t)}" for n, t in enumerate(model.tables, start=1)]
     for order, table in enumerate(model.tables, start=1):
@@ -193,4 +193,8 @@ def write_arpa(model: NGrams, path: Path) -> None:
         for words, (value, back_off) in sorted(table.items()):
             weight = f"\t{back_off:.7g}" if order < model.order else ""
             lines.append(f"{value:.7g}\t{' '.join(words)}{weight}")
-    write_text(path, "\n".join([*lines, "", "\\end\\", ""]))
+    content = "\n".join([*lines, "", "\\end\\", ""]).encode("utf-8")
+    if path.suffix == ".gz":  # without the time, so that one model is one file
+        content = gzip.compress(content, mtime=0)
+    with replacing(path) as file:
+        file.write(content)

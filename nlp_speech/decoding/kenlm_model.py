@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import gzip
 import importlib.util
+import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from nlp_speech.decoding.arpa import read_arpa
@@ -16,7 +20,7 @@ class KenLM:
     """A `fusion.WordModel` that KenLM scores.
 
     Args:
-        path: an ARPA file.
+        path: an ARPA file, plain or compressed with gzip.
         words: each word that can be said with its log10 probability without a context;
             KenLM does not list them.
     """
@@ -30,8 +34,9 @@ class KenLM:
         config.show_progress = False
         config.arpa_complain = kenlm.ARPALoadComplain.NONE
         try:
-            self._model = kenlm.Model(str(path), config)
-        except OSError as error:
+            with _plain(path) as file:
+                self._model = kenlm.Model(str(file), config)
+        except (OSError, EOFError) as error:
             raise UserError.at(path, None, f"KenLM cannot read it ({error})") from error
 
     def start(self) -> Any:
@@ -48,6 +53,19 @@ class KenLM:
     def words(self) -> Iterator[tuple[str, float]]:
         """Each word that can be said with its log10 probability without a context."""
         yield from self._words.items()
+
+
+@contextmanager
+def _plain(path: Path) -> Iterator[Path]:
+    """An ARPA file without compression, which not every build of KenLM reads."""
+    if path.suffix != ".gz":
+        yield path
+        return
+    with TemporaryDirectory() as scratch, gzip.open(path) as compressed:
+        plain = Path(scratch) / path.stem
+        with plain.open("wb") as file:
+            shutil.copyfileobj(compressed, file)
+        yield plain
 
 
 def read_model(path: Path) -> WordModel:

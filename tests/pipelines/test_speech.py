@@ -12,6 +12,7 @@ import soundfile
 
 from nlp_speech import load, stream
 from nlp_speech.decoding.arpa import read_arpa
+from nlp_speech.tasks.speech_recognition.language import LANGUAGE_FILE
 
 NlpSpeech = Any
 
@@ -260,7 +261,7 @@ def test_a_language_model_is_added_when_exporting(
         "vocabulary.case=lower",
     )
     assert done.code == 0, done
-    found = read_arpa(folder / "bundle/1/language.arpa")
+    found = read_arpa(folder / "bundle/1" / LANGUAGE_FILE)
     assert {word for word, _ in found.words()} == {"one", "two"}
     assert ("two", "two") in found.tables[1]
     assert not list((folder / "run/assets").glob("*.arpa"))

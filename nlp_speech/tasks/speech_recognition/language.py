@@ -25,7 +25,7 @@ from nlp_speech.tasks.speech_recognition.config import (
 )
 from nlp_speech.text.labels import Labels, clean, spoken
 
-LANGUAGE_FILE = "language.arpa"
+LANGUAGE_FILE = "language.arpa.gz"
 
 
 def prepare_language(

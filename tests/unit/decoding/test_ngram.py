@@ -5,15 +5,18 @@ from __future__ import annotations
 import gzip
 import itertools
 import math
+import sys
 from collections import Counter
 from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nlp_speech.decoding.arpa import END, START, UNKNOWN, NGrams, read_arpa, write_arpa
-from nlp_speech.decoding.kenlm_model import read_model
+from nlp_speech.decoding.kenlm_model import KenLM, read_model
 from nlp_speech.decoding.ngram import estimate
 from nlp_speech.errors import UserError
 
@@ -240,10 +243,40 @@ def test_only_short_ngrams_are_read_if_asked(tmp_path: Path) -> None:
     assert found.tables == whole.tables[:1]
 
 
-def test_kenlm_gives_the_same_numbers(tmp_path: Path) -> None:
+def test_a_compressed_model_is_the_same(tmp_path: Path) -> None:
+    files = [tmp_path / name for name in ("a.arpa", "b.arpa.gz", "c.arpa.gz")]
+    for file in files:
+        write_arpa(estimate(TEXT, 3), file)
+    plain, one, other = files
+    assert read_arpa(one) == read_arpa(plain)
+    assert gzip.decompress(one.read_bytes()) == plain.read_bytes()
+    assert one.read_bytes() == other.read_bytes()
+
+
+def test_kenlm_is_given_a_plain_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not every build of it reads compressed ones."""
+    read: list[bytes] = []
+    kenlm: Any = ModuleType("kenlm")
+    kenlm.Config = SimpleNamespace
+    kenlm.ARPALoadComplain = SimpleNamespace(NONE=0)
+    kenlm.Model = lambda path, config: read.append(Path(path).read_bytes())
+    monkeypatch.setitem(sys.modules, "kenlm", kenlm)
+    for name in ("m.arpa", "m.arpa.gz"):
+        write_arpa(estimate(TEXT, 3), tmp_path / name)
+        KenLM(tmp_path / name, {})
+    assert read == [(tmp_path / "m.arpa").read_bytes()] * 2
+    (tmp_path / "m.arpa.gz").write_bytes((tmp_path / "m.arpa.gz").read_bytes()[:99])
+    with pytest.raises(UserError, match=r"m\.arpa\.gz: KenLM cannot read it"):
+        KenLM(tmp_path / "m.arpa.gz", {})
+
+
+@pytest.mark.parametrize("name", ["m.arpa", "m.arpa.gz"])
+def test_kenlm_gives_the_same_numbers(tmp_path: Path, name: str) -> None:
     pytest.importorskip("kenlm")
-    write_arpa(estimate(TEXT, 3), tmp_path / "m.arpa")
-    ours, theirs = read_arpa(tmp_path / "m.arpa"), read_model(tmp_path / "m.arpa")
+    write_arpa(estimate(TEXT, 3), tmp_path / name)
+    ours, theirs = read_arpa(tmp_path / name), read_model(tmp_path / name)
     assert dict(theirs.words()) == dict(ours.words())
     for sentence in [*TEXT, ["nine", "one"]]:
         context, total = theirs.start(), 0.0
