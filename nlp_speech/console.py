@@ -195,7 +195,7 @@ def check_n_best(model: Model, n_best: int) -> None:
     if decoding is not None and n_best > decoding.beam_size:
         raise UserError(
             f"--n-best {n_best}: the search of this model keeps {decoding.beam_size}; "
-            "give no more, or export its run again with --set "
+            "give no more, or export it again with --set "
             f"decoding.beam_size={n_best}"
         )
 

@@ -139,7 +139,7 @@ def tune_language(
     config = model.config
     if not config.language.has_model:
         raise UserError(
-            f"{bundle}: there is no language model in it; export its run again with "
+            f"{bundle}: there is no language model in it; export it again with "
             "--set language.order=3, or with --set language.file=FILE.arpa"
         )
     given = model.task, config, model.assets

@@ -51,7 +51,7 @@ def partial_endpoint(model: Model) -> str:
         )
     if endpoint not in model.predictor.endpoints:
         raise UserError(
-            f"{model.bundle.path}: this bundle has no endpoint {endpoint!r}; export "
-            "its run again"
+            f"{model.bundle.path}: this bundle has no endpoint {endpoint!r}; export it "
+            "again"
         )
     return endpoint
