@@ -24,8 +24,15 @@ from nlp_speech.text.labels import text_of
 class StreamingModel(Protocol):
     """What `nlp_speech.load` returns for a bundle of a recognizer."""
 
-    predictor: Predictor
-    assets: Assets
+    @property
+    def predictor(self) -> Predictor:
+        """What runs it."""
+        ...
+
+    @property
+    def assets(self) -> Assets:
+        """What it learned besides weights."""
+        ...
 
 
 @dataclass(frozen=True)
