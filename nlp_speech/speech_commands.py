@@ -162,7 +162,8 @@ def tune_language(
     keys = ("weight", "word_bonus", "unknown_penalty")
     changes = [f"--set language.{k}={v:g}" for k, v in zip(keys, values, strict=True)]
     typer.echo(f"best: WER {rate:.2f}; put it into the config, or export again with:")
-    typer.echo(f"nlp-speech export RUN --output BUNDLE {' '.join(changes)}")
+    place = f"{model.bundle.path} --output {model.bundle.path.parent}"
+    typer.echo(f"nlp-speech export {place} {' '.join(changes)}")
 
 
 def synthesize(
