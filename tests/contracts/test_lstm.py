@@ -27,6 +27,9 @@ class Batch(NamedTuple):
     weights: Arrays
 
 
+Reference = Callable[[Batch, bool], Arrays]
+
+
 @st.composite
 def batches(draw: Any) -> Batch:
     """Shapes, lengths (0 included), weights and initial states."""
@@ -43,23 +46,21 @@ def batches(draw: Any) -> Batch:
     return Batch(normal(rows, steps, features), np.array(lengths), state, weights)
 
 
-def sigmoid(x: np.ndarray) -> np.ndarray:
-    return 1 / (1 + np.exp(-x))
-
-
-def reference(batch: Batch, backwards: bool) -> Arrays:
+@pytest.fixture(scope="session")
+def reference(lstm_step: Any) -> Reference:
     """The gate equations, one row and one step at a time, in float64."""
-    kernel, recurrent, bias = (w.astype(np.float64) for w in batch.weights)
-    h, c = (s.astype(np.float64) for s in batch.state)
-    outputs = np.zeros([*batch.x.shape[:2], len(recurrent)])
-    for row, length in enumerate(batch.lengths):
-        real = batch.x[row, :length].astype(np.float64)
-        for t, x in enumerate(real[::-1] if backwards else real):
-            i, f, g, o = np.split(x @ kernel + h[row] @ recurrent + bias, 4)
-            c[row] = sigmoid(f) * c[row] + sigmoid(i) * np.tanh(g)
-            h[row] = sigmoid(o) * np.tanh(c[row])
-            outputs[row, t] = h[row]
-    return outputs, h, c
+
+    def run(batch: Batch, backwards: bool) -> Arrays:
+        h, c = (s.astype(np.float64) for s in batch.state)
+        outputs = np.zeros([*batch.x.shape[:2], h.shape[-1]])
+        for row, length in enumerate(batch.lengths):
+            real = batch.x[row, :length]
+            for t, x in enumerate(real[::-1] if backwards else real):
+                h[row], c[row] = lstm_step(x, h[row], c[row], batch.weights)
+                outputs[row, t] = h[row]
+        return outputs, h, c
+
+    return run
 
 
 def make(batch: Batch, backwards: bool = False, **options: Any) -> LSTM:
@@ -126,7 +127,9 @@ IMPLEMENTATIONS = [inference, training, graph, without_states]
 @pytest.mark.parametrize("run", IMPLEMENTATIONS)
 @settings(max_examples=15)
 @given(batches(), st.booleans())
-def test_equals_the_equations(run: Any, batch: Batch, backwards: bool) -> None:
+def test_equals_the_equations(
+    run: Any, reference: Reference, batch: Batch, backwards: bool
+) -> None:
     results = run(make(batch, backwards), batch)
     expected = reference(batch, backwards)[: len(results)]
     for result, wanted in zip(results, expected, strict=True):
@@ -139,7 +142,11 @@ def test_equals_the_equations(run: Any, batch: Batch, backwards: bool) -> None:
 @settings(max_examples=3)  # each is compiled
 @given(batches(), st.booleans())
 def test_compiled_equals_the_equations(
-    run: Any, options: dict[str, Any], batch: Batch, backwards: bool
+    run: Any,
+    options: dict[str, Any],
+    reference: Reference,
+    batch: Batch,
+    backwards: bool,
 ) -> None:
     results = run(make(batch, backwards, **options), batch)
     for result, wanted in zip(results, reference(batch, backwards), strict=True):
@@ -171,7 +178,9 @@ def by_rows(predictor: Any, arrays: dict[str, np.ndarray]) -> dict[str, np.ndarr
 
 @settings(max_examples=2)  # each is converted
 @given(batches(), st.booleans())
-def test_device_loop_equals_the_equations(batch: Batch, backwards: bool) -> None:
+def test_device_loop_equals_the_equations(
+    reference: Reference, batch: Batch, backwards: bool
+) -> None:
     layer = make(batch, backwards)
 
     def run(x: Any, lengths: Any, h: Any, c: Any) -> dict[str, Any]:
@@ -205,7 +214,9 @@ def opened(content: bytes) -> LiteRTPredictor:
 
 @settings(max_examples=10)
 @given(batches(), st.booleans())
-def test_steps_equal_the_equations(batch: Batch, split: bool) -> None:
+def test_steps_equal_the_equations(
+    reference: Reference, batch: Batch, split: bool
+) -> None:
     """Single steps, from a state that came out of the whole or of steps."""
     full = batch._replace(lengths=np.full(len(batch.x), batch.x.shape[1]))
     layer, y = make(batch), np.empty(0)
@@ -215,7 +226,7 @@ def test_steps_equal_the_equations(batch: Batch, split: bool) -> None:
         if split:
             _, *whole = layer(batch.x[:, : t + 1], initial_state=batch.state)
             state = tuple(whole)
-    outputs, h, c = reference(full, backwards=False)
+    outputs, h, c = reference(full, False)
     for result, wanted in zip((y, *state), (outputs[:, -1], h, c), strict=True):
         np.testing.assert_allclose(result, wanted, atol=3e-6)
 
@@ -227,7 +238,7 @@ def loss_of(results: Any, functions: Any) -> Any:
     return total(sin(outputs)) + total(h * h) + total(cos(c))
 
 
-def differences(batch: Batch) -> list[np.ndarray]:
+def differences(reference: Reference, batch: Batch) -> list[np.ndarray]:
     """Gradients of input, states and weights by central differences, in float64."""
     arrays = [batch.x, *batch.state, *batch.weights]
     wide = [a.astype(np.float64) for a in arrays]
@@ -254,7 +265,9 @@ def differences(batch: Batch) -> list[np.ndarray]:
 @pytest.mark.parametrize("run", [inference, training])
 @settings(max_examples=3)
 @given(batches().filter(lambda b: b.x.size < 60 and len(b.weights[1]) < 4))
-def test_gradients_equal_differences(run: Any, batch: Batch) -> None:
+def test_gradients_equal_differences(
+    run: Any, reference: Reference, batch: Batch
+) -> None:
     layer = make(batch)
     x, h, c = (tf.constant(a) for a in (batch.x, *batch.state))
     with tf.GradientTape() as tape:
@@ -264,7 +277,7 @@ def test_gradients_equal_differences(run: Any, batch: Batch) -> None:
         loss = loss_of(results, (total, tf.sin, tf.cos))
     sources = [x, h, c, *(w.value for w in layer.trainable_weights)]
     found: Any = tape.gradient(loss, sources)
-    for gradient, wanted in zip(found, differences(batch), strict=True):
+    for gradient, wanted in zip(found, differences(reference, batch), strict=True):
         np.testing.assert_allclose(gradient, wanted, rtol=2e-4, atol=2e-4)
 
 
@@ -302,7 +315,9 @@ def test_it_can_be_seen_what_ran() -> None:
 @pytest.mark.parametrize("run", [inference, training, graph])
 @settings(max_examples=25)
 @given(batches(), st.booleans())
-def test_cudnn_equals_the_equations(run: Any, batch: Batch, backwards: bool) -> None:
+def test_cudnn_equals_the_equations(
+    run: Any, reference: Reference, batch: Batch, backwards: bool
+) -> None:
     layer = make(batch, backwards)
     for result, wanted in zip(
         run(layer, batch), reference(batch, backwards), strict=True
@@ -314,7 +329,9 @@ def test_cudnn_equals_the_equations(run: Any, batch: Batch, backwards: bool) -> 
 @pytest.mark.usefixtures("exact_products")
 @settings(max_examples=3)
 @given(batches().filter(lambda b: b.x.size < 60 and len(b.weights[1]) < 4))
-def test_gradients_of_cudnn_equal_differences(batch: Batch) -> None:
+def test_gradients_of_cudnn_equal_differences(
+    reference: Reference, batch: Batch
+) -> None:
     checked: Any = test_gradients_equal_differences
     checked.hypothesis.inner_test(training, batch)
 
@@ -354,7 +371,7 @@ def gradients_of(layer: LSTM, batch: Batch) -> Any:
 @pytest.mark.usefixtures("exact_products")
 @pytest.mark.parametrize("device", ["GPU", "CPU"])
 def test_a_saved_model_takes_cudnn_where_it_runs_on_a_gpu(
-    device: str, tmp_path: Path
+    device: str, reference: Reference, tmp_path: Path
 ) -> None:
     batch = large()
     layer = make(batch)
@@ -371,6 +388,6 @@ def test_a_saved_model_takes_cudnn_where_it_runs_on_a_gpu(
         found = ran(lambda: loaded.run(*arguments), {CUDNN})
     assert found == ({CUDNN} if device == "GPU" else set())
     state = tuple(np.zeros_like(s) for s in batch.state)
-    expected = reference(batch._replace(state=state), backwards=False)
+    expected = reference(batch._replace(state=state), False)
     for result, wanted in zip(results, expected, strict=True):
         np.testing.assert_allclose(result.numpy(), wanted, atol=1e-5)

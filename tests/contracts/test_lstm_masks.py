@@ -50,13 +50,8 @@ def make(kind: Any, options: dict[str, Any], **others: Any) -> Any:
 EVERYTHING = {"return_sequences": True, "return_state": True}
 
 
-def sigmoid(x: np.ndarray) -> np.ndarray:
-    return 1 / (1 + np.exp(-x))
-
-
-def reference(case: Case, weights: list[np.ndarray]) -> list[np.ndarray]:
+def reference(case: Case, weights: list[np.ndarray], step: Any) -> list[np.ndarray]:
     """All outputs and the last states: one step of one row after the other."""
-    kernel, recurrent, *bias = (w.astype(np.float64) for w in weights)
     h, c = (s.astype(np.float64) for s in case.state)
     outputs = np.zeros([ROWS, STEPS, UNITS])
     backwards, zero = case.options["go_backwards"], case.options["zero_output_for_mask"]
@@ -65,10 +60,8 @@ def reference(case: Case, weights: list[np.ndarray]) -> list[np.ndarray]:
         shown = np.zeros(UNITS)
         for place, t in enumerate(order):
             if case.mask[row, t]:
-                z = case.x[row, t] @ kernel + h[row] @ recurrent + sum(bias)
-                i, f, g, o = np.split(z, 4)
-                c[row] = sigmoid(f) * c[row] + sigmoid(i) * np.tanh(g)
-                h[row] = shown = sigmoid(o) * np.tanh(c[row])
+                h[row], c[row] = step(case.x[row, t], h[row], c[row], weights)
+                shown = h[row].copy()
             real = case.mask[row, t] or not zero
             outputs[row, place] = shown if real else 0
     return [outputs, h, c]
@@ -101,12 +94,12 @@ def compiled(layer: LSTM, case: Case) -> Any:
 @pytest.mark.parametrize(
     ("run", "examples"), [(inference, 15), (training, 15), (graph, 10), (compiled, 3)]
 )
-def test_equals_the_equations(run: Any, examples: int) -> None:
+def test_equals_the_equations(run: Any, examples: int, lstm_step: Any) -> None:
     @settings(max_examples=examples)
     @given(cases())
     def check(case: Case) -> None:
         layer = make(LSTM, case.options, **EVERYTHING)
-        expected = reference(case, layer.get_weights())
+        expected = reference(case, layer.get_weights(), lstm_step)
         for found, wanted in zip(run(layer, case), expected, strict=True):
             np.testing.assert_allclose(found, wanted, atol=3e-6)
 

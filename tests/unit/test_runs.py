@@ -10,6 +10,7 @@ import pytest
 
 import nlp_speech
 from nlp_speech.bundle import Bundle, is_bundle
+from nlp_speech.contract import load_training_task
 from nlp_speech.errors import UserError
 from nlp_speech.export import record_scores
 from nlp_speech.runs import renew_bundle
@@ -60,6 +61,24 @@ def test_without_the_data_it_is_verified_on_samples(
     assert "verifying with the samples only: no such file" in said
     report = json.loads((path / "metrics.json").read_text(encoding="utf-8"))
     assert report["verification"]["examples"] == 4
+
+
+def test_a_changed_config_may_make_an_asset_anew(
+    toy_copy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[int, int]] = []
+
+    def renewal(config: Any, before: Any) -> Any:
+        asked.append((config.seed, before.seed))
+        letters = "|zyxwvutsrqponmlkjihgfedcba"
+        return lambda directory: (directory / "letters.txt").write_text(letters)
+
+    monkeypatch.setattr(load_training_task("toy"), "renewal", renewal, raising=False)
+    path, _ = _renew(toy_copy, tmp_path / "new", "seed=7")
+    assert asked == [(7, 1)]
+    assert Bundle.open(path).load_assets().startswith("|z")
+    assert Bundle.open(toy_copy).load_assets().startswith("ab")
+    assert _texts(path) != _texts(toy_copy)
 
 
 def test_a_change_that_the_weights_do_not_suit(toy_copy: Path, tmp_path: Path) -> None:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import io
 import math
-import wave
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
+import soundfile
 
 from nlp_speech.audio.inputs import read_sound
 from nlp_speech.tasks.speech_recognition import (
@@ -84,11 +84,7 @@ def _through_wav(model: _Model, given: str) -> Pair | None:
 
 def _wav(numbers: np.ndarray, rate: int) -> bytes:
     file = io.BytesIO()
-    with wave.open(file, "wb") as writer:
-        writer.setnchannels(1)
-        writer.setsampwidth(2)
-        writer.setframerate(rate)
-        writer.writeframes(numbers.astype("<i2").tobytes())
+    soundfile.write(file, numbers, rate, format="WAV", subtype="PCM_16")
     return file.getvalue()
 
 
