@@ -122,6 +122,9 @@ class TrainingSection(Section):
     minutes: float | None = Field(
         default=None, gt=0, description="training time at most, or null"
     )
+    optimizer: Literal["adam", "muon"] = Field(
+        default="adam", description="muon: for the matrices of LSTMs, the rest by Adam"
+    )
     learning_rate: float = Field(default=1e-3, gt=0, description="at its peak")
     warmup_updates: int = Field(
         default=500, ge=0, description="steps of linear increase of the rate"

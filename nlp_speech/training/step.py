@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import keras
@@ -12,40 +12,8 @@ import tensorflow as tf
 from nlp_speech.contract import TrainingTask
 from nlp_speech.sections import TrainingSection
 from nlp_speech.training.devices import Devices, sum_over_devices
-from nlp_speech.training.schedule import WarmupDecay
 
 Batch = dict[str, Any]
-Rates = Mapping[str, Callable[[Any], Any]]
-
-
-class Adam(keras.optimizers.Adam):
-    """Keras's Adam, given gradients that are summed over devices already.
-
-    Args:
-        rates: of some variables, by path: what the learning rate is multiplied with, as
-            a function of the number of the update.
-        options: those of `keras.optimizers.Adam`.
-    """
-
-    def __init__(self, rates: Rates | None = None, **options: Any) -> None:
-        super().__init__(**options)
-        self.rates = dict(rates or {})
-
-    def build(self, variables: Sequence[Any]) -> None:
-        """Makes room for the moments of Keras variables."""
-        super().build(variables)
-        self._by_index = [self.rates.get(v.path) for v in variables]
-
-    def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
-        """Moves one variable."""
-        # TensorFlow's variables come here, which have no path.
-        rate = self._by_index[self._get_variable_index(variable)]
-        if rate is not None:
-            learning_rate = learning_rate * rate(self.iterations)
-        super().update_step(gradient, variable, learning_rate)
-
-    def _all_reduce_sum_gradients(self, grads_and_vars: Any) -> Any:
-        return grads_and_vars
 
 
 class Wishes(NamedTuple):
@@ -82,25 +50,6 @@ class Update(NamedTuple):
     def finite(self) -> bool:
         """Whether the loss and the gradient are numbers."""
         return bool(np.isfinite(self.total) and np.isfinite(self.norm))
-
-
-def make_optimizer(
-    section: TrainingSection, rates: Rates | None = None
-) -> keras.optimizers.Optimizer:
-    """Adam (Kingma and Ba 2015) with the config's schedule.
-
-    Args:
-        section: the `training` section.
-        rates: of single variables; see `Adam`.
-    """
-    schedule: Any = WarmupDecay(section)
-    return Adam(
-        rates,
-        learning_rate=schedule,
-        beta_2=section.beta_2,
-        epsilon=1e-9,
-        name="adam",
-    )
 
 
 def make_step(

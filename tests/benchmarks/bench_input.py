@@ -36,7 +36,8 @@ from nlp_speech.data.pipeline import PairBatches
 from nlp_speech.errors import UserError
 from nlp_speech.text.tokenizer import EOS
 from nlp_speech.training.devices import Devices, make_strategy
-from nlp_speech.training.step import make_optimizer, make_step
+from nlp_speech.training.optimizer import make_optimizer
+from nlp_speech.training.step import make_step
 
 ROOT = Path(__file__).parents[2]
 CONFIG = ROOT / "configs" / "translation" / "multi30k_en_de.yaml"

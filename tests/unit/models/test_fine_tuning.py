@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from nlp_speech.models.fine_tuning import begin_with, layer_rates
 from nlp_speech.sections import TrainingSection
-from nlp_speech.training.step import make_optimizer
+from nlp_speech.training.optimizer import make_optimizer
 from nlp_speech.weights import weights_by_path
 
 

@@ -15,8 +15,9 @@ from nlp_speech.sections import TrainingSection
 from nlp_speech.training.averaging import MovingAverage, mean, served
 from nlp_speech.training.checkpoint import Progress
 from nlp_speech.training.devices import Devices
+from nlp_speech.training.optimizer import make_optimizer
 from nlp_speech.training.precision import LossScale
-from nlp_speech.training.step import make_optimizer, make_step
+from nlp_speech.training.step import make_step
 
 SECTION = TrainingSection(
     updates=10, warmup_updates=0, learning_rate=0.1, decay="constant", clip_norm=1e3
