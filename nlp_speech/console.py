@@ -281,7 +281,7 @@ def draw_sound_of(
     """Draws a sound and what was heard in it (`predict --plot`)."""
     from nlp_speech.sound_plots import draw_sounds
 
-    picture = getattr(model.task, "picture", None)
+    picture = model.task.EXTRAS.picture
     if picture is None:
         raise UserError(f"--plot: a {model.task.NAME} model hears no sound to draw")
     if len(inputs) != 1:
@@ -300,7 +300,7 @@ def print_explanations(
     from nlp_speech.files import write_text
     from nlp_speech.highlight import Highlighted, html_page, terminal_text
 
-    explain = getattr(model.task, "explain", None)
+    explain = model.task.EXTRAS.explain
     if explain is None:
         raise UserError(f"--explain: a {model.task.NAME} has no words to weigh")
     console = Console(highlight=False, soft_wrap=True)

@@ -129,6 +129,43 @@ endpoint's; or nothing, where the endpoint does not take the input.
 """
 
 
+@dataclass(frozen=True)
+class Extras:
+    """What some tasks offer besides; None: this one does not.
+
+    Attributes:
+        partial_endpoint: takes what the device endpoint takes and how many pieces to
+            write at most (`predict --progressive`).
+        ways: ``(predictor, assets)``: a `Way` by endpoint, for those that no constant
+            of the task names (`verify`).
+        expecting: ``(assets, words)``: assets that expect some words (`predict
+            --hot-word`).
+        explain: ``(answer, text)``: the result, and how much each word speaks for it
+            (`predict --explain`).
+        picture: ``(given, result, assets)``: a `SoundPicture` of a sound and what was
+            heard in it (`predict --plot`).
+        pieces: ``(given, assets)``: the inputs that stand for one that is too long to
+            be answered at once.
+        joined: ``(pieces, results)``: the one result of such an input.
+        confusion: ``(results, references)``: labels, and what was taken for what
+            (`evaluate --plot`).
+        errors: ``(inputs, results, references, count)``: errors by kind, and so many of
+            the worst examples, as `word_errors.error_report` gives (`evaluate`).
+        facts: ``(config)``: lines for the model card.
+    """
+
+    partial_endpoint: str | None = None
+    ways: Callable[[Predictor, Any], Mapping[str, Way]] | None = None
+    expecting: Callable[[Any, Mapping[str, float]], Any] | None = None
+    explain: Callable[[Callable[..., Any], str], tuple[Any, Any]] | None = None
+    picture: Callable[[str, Any, Any], Any] | None = None
+    pieces: Callable[[str, Any], list[str]] | None = None
+    joined: Callable[[Sequence[str], Sequence[Any]], Any] | None = None
+    confusion: Callable[[Any, Any], tuple[Sequence[str], np.ndarray]] | None = None
+    errors: Callable[..., dict[str, Any]] | None = None
+    facts: Callable[[Any], Sequence[str]] | None = None
+
+
 class Task(Protocol):
     """The light side of a task: ``nlp_speech.tasks.<name>``, no TensorFlow.
 
@@ -140,20 +177,6 @@ class Task(Protocol):
     one, takes strings on a device that has the operators of tensorflow-text. `METRIC`
     is the metric of `score` that chooses checkpoints, `COUNTED` what the loss is a mean
     over: ``tokens``, ``labels``, ``examples``.
-
-    A task may also have ``PARTIAL_ENDPOINT``, which takes what the device endpoint
-    takes and how many pieces to write at most (`predict --progressive`);
-    ``confusion(results, references)``, which counts what was taken
-    for what (`evaluate --plot`); ``errors(inputs, results, references, count)``, which
-    counts errors by kind and names so many of the worst examples, as
-    `word_errors.error_report` does (`evaluate`); ``explain(answer, text)``, which says
-    how much each word speaks for the answer (`predict --explain`);
-    ``picture(given, result, assets)``, a `SoundPicture` of a sound and what was heard
-    in it (`predict --plot`); ``expecting(assets, words)``, assets that expect some
-    words (`predict --hot-word`); ``facts(config)``, lines for the model card;
-    ``ways(predictor, assets)``, a `Way` by endpoint for those that no constant
-    names (`verify`); and ``pieces(given, assets)``, the inputs that stand for
-    one that is too long to be answered at once, with ``joined(pieces, results)``.
     """
 
     NAME: str
@@ -163,6 +186,7 @@ class Task(Protocol):
     TEXT_ENDPOINT: str | None
     METRIC: str
     COUNTED: str
+    EXTRAS: Extras
 
     def load_assets(self, config: Any, directory: Path) -> Any:
         """Opens what `TrainingTask.prepare` learned: vocabulary, statistics."""
@@ -214,18 +238,31 @@ class TrainingData(Protocol):
         ...
 
 
-class TrainingTask(Protocol):
-    """The TensorFlow side of a task: its module ``training``.
+@dataclass(frozen=True)
+class TrainingExtras:
+    """What the training of some tasks needs besides; None: this one does not.
 
-    It may also have ``finish(config, model, validation)``, called once the weights are
-    final and before they are saved: to calibrate on the validation data, for one;
-    ``rates(config, model)``, which gives for paths of variables a function from the
-    number of an update, a tensor counted from 0, to what the learning rate is
-    multiplied with; 0 keeps a variable as it is; and ``renewal(config, before)``, for
-    a run that was trained with the config `before` and is exported with another one:
-    a function that is given a copy of its assets and makes those anew that no weight
-    depends on, or None where they are as they should be.
+    Attributes:
+        finish: ``(config, model, validation)``, called once the weights are final and
+            before they are saved: to calibrate on the validation data, for one.
+        rates: ``(config, model)``: for paths of variables a function from the number of
+            an update, a tensor counted from 0, to what the learning rate is multiplied
+            with; 0 keeps a variable as it is.
+        renewal: ``(config, before)``, for a run that was trained with the config
+            `before` and is exported with another one: a function that is given a copy
+            of its assets and makes those anew that no weight depends on, or None where
+            they are as they should be.
     """
+
+    finish: Callable[[Any, keras.Model, TrainingData], None] | None = None
+    rates: Callable[[Any, keras.Model], Mapping[str, Callable[..., Any]]] | None = None
+    renewal: Callable[[Any, Any], Callable[[Path], None] | None] | None = None
+
+
+class TrainingTask(Protocol):
+    """The TensorFlow side of a task: its module ``training``."""
+
+    EXTRAS: TrainingExtras
 
     def prepare(self, config: Any, directory: Path) -> None:
         """Learns from the data what must be learned, and writes it to `directory`."""

@@ -85,11 +85,10 @@ def evaluate(
         report["bad"] = bad
     if model.variant is not None:
         report["variant"] = model.variant
-    confusion = getattr(model.task, "confusion", None)
-    if confusion is not None:
-        labels, counts = confusion(results, references)
+    extras = model.task.EXTRAS
+    if extras.confusion is not None:
+        labels, counts = extras.confusion(results, references)
         report["confusion"] = {"labels": labels, "counts": counts.tolist()}
-    errors = getattr(model.task, "errors", None)
-    if errors is not None:
-        report["errors"] = errors(inputs, results, references, worst)
+    if extras.errors is not None:
+        report["errors"] = extras.errors(inputs, results, references, worst)
     return report

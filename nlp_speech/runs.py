@@ -141,7 +141,7 @@ def _renewal(
     training_task: TrainingTask, config: Any, before: Any
 ) -> Callable[[Path], None] | None:
     """What makes anew the assets that a changed config changes, if any."""
-    renewal = getattr(training_task, "renewal", None)
+    renewal = training_task.EXTRAS.renewal
     return renewal(config, before) if renewal else None
 
 

@@ -49,7 +49,7 @@ def _facts(bundle: Bundle) -> str:
         f"`{VARIANT_FILES[v]}` ({v}) {_bytes(sizes[VARIANT_FILES[v]])}"
         for v in bundle.variants
     )
-    facts = getattr(bundle.task, "facts", None)
+    facts = bundle.task.EXTRAS.facts
     lines = [
         f"- Task: {bundle.task.NAME}, {metrics['parameters']:,} parameters",
         *(f"- {fact}" for fact in (facts(bundle.config) if facts else ())),

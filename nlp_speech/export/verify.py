@@ -260,7 +260,7 @@ def _check(model: Model, endpoint: str, truth: _Truth) -> Check:
 
 def _further_checks(model: Model, truth: _Truth) -> Iterator[Check]:
     """Runs what else of a model answers the same inputs."""
-    ways = getattr(model.task, "ways", None)
+    ways = model.task.EXTRAS.ways
     if ways is not None:
         for endpoint, way in ways(model.predictor, model.assets).items():
             yield _further_check(model, endpoint, way, truth)

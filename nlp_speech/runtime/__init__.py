@@ -124,7 +124,7 @@ class Model:
         Raises:
             UserError: the task hears no words, or cannot write one of these.
         """
-        with_words = getattr(self.task, "expecting", None)
+        with_words = self.task.EXTRAS.expecting
         if with_words is None:
             raise UserError(f"a {self.task.NAME} model hears no words to expect")
         other = copy(self)
@@ -242,7 +242,7 @@ def _pieces(
     task: Task, assets: Any, inputs: Sequence[str], skip: bool
 ) -> tuple[list[list[str]], dict[int, UserError]]:
     """What each input is answered by, and the inputs that cannot be read."""
-    cut = getattr(task, "pieces", None)
+    cut = task.EXTRAS.pieces
     if cut is None:
         return [[given] for given in inputs], {}
     pieces: list[list[str]] = []
@@ -258,8 +258,9 @@ def _pieces(
     return pieces, bad
 
 
-def _joined(task: Any, pieces: Sequence[str], results: Sequence[Any]) -> Any:
-    return results[0] if len(pieces) == 1 else task.joined(pieces, results)
+def _joined(task: Task, pieces: Sequence[str], results: Sequence[Any]) -> Any:
+    join = task.EXTRAS.joined
+    return results[0] if join is None or len(pieces) == 1 else join(pieces, results)
 
 
 def load(

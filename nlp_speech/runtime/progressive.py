@@ -43,7 +43,7 @@ def partial_endpoint(model: Model) -> str:
     Raises:
         UserError: there is none.
     """
-    endpoint = getattr(model.task, "PARTIAL_ENDPOINT", None)
+    endpoint = model.task.EXTRAS.partial_endpoint
     if endpoint is None:
         raise UserError(
             f"the answers of a {model.task.NAME} model come at once; leave out "

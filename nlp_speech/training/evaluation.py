@@ -68,7 +68,7 @@ class Evaluator:
 
     def finish(self) -> None:
         """Lets the task learn what waits for the final weights, if it has any."""
-        finish = getattr(self._training_task, "finish", None)
+        finish = self._training_task.EXTRAS.finish
         if finish is not None:
             finish(self._config, self.model, self._validation)
 

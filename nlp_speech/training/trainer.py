@@ -29,9 +29,10 @@ from nlp_speech.training.devices import (
 )
 from nlp_speech.training.directory import fingerprint, no_false_start, open_directory
 from nlp_speech.training.evaluation import Evaluator
+from nlp_speech.training.optimizer import make_optimizer
 from nlp_speech.training.precision import LossScale, dtype_policy
 from nlp_speech.training.progress import Reporter
-from nlp_speech.training.step import Wishes, make_optimizer, make_step
+from nlp_speech.training.step import Wishes, make_step
 from nlp_speech.weights import save_weights
 
 
@@ -147,7 +148,7 @@ class _Run:
         self.data: TrainingData = training_task.training_data(config, assets, "train")
         with devices.strategy.scope(), dtype_policy(self.section.precision):
             self.model = training_task.build(config, assets)
-            rates = getattr(training_task, "rates", None)
+            rates = training_task.EXTRAS.rates
             self.optimizer = make_optimizer(
                 self.section, rates and rates(config, self.model)
             )

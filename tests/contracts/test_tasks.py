@@ -292,15 +292,15 @@ def test_save_equals_reload(exported: Exported, tmp_path: Path) -> None:
 @pytest.mark.parametrize("runtime", ["saved_model", "tflite"])
 def test_an_answer_that_grows(exported: Exported, runtime: str) -> None:
     model = load(exported.bundle, runtime, "float")
-    if getattr(exported.task, "PARTIAL_ENDPOINT", None) is None:
+    endpoint = exported.task.EXTRAS.partial_endpoint
+    if endpoint is None:
         with pytest.raises(UserError, match="come at once"):
             list(growing_answers(model, exported.inputs[0]))
         return
     steps = []
     for given in exported.inputs[:4]:
         steps.append(len(list(growing_answers(model, given, 1))))
-        endpoint, assets = exported.task.PARTIAL_ENDPOINT, exported.assets
-        arrays = exported.task.before(endpoint, [given], assets)
+        arrays = exported.task.before(endpoint, [given], exported.assets)
         for most in (1, 2, 5):
             found = model.predictor(
                 endpoint, {**arrays, "most": np.array([most], np.int32)}
@@ -310,7 +310,7 @@ def test_an_answer_that_grows(exported: Exported, runtime: str) -> None:
         found = model.predictor(
             endpoint, {**arrays, "most": np.array([1000], np.int32)}
         )
-        [whole] = exported.task.after(endpoint, found, [given], assets)
+        [whole] = exported.task.after(endpoint, found, [given], exported.assets)
         assert whole == model([given], endpoint=exported.task.DEVICE_ENDPOINT)[0]
     assert max(steps) > 3
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from nlp_speech.contract import Extras
 from nlp_speech.errors import UserError
 from nlp_speech.evaluate import evaluate
 from nlp_speech.runtime import load
@@ -60,7 +61,9 @@ class Deaf:
             {"accuracy": 100 * results.count(references[0]) / len(results)},
             {"accuracy": ""},
         ),
-        errors=lambda inputs, results, references, count: {"worst": inputs[:count]},
+        EXTRAS=Extras(
+            errors=lambda inputs, results, references, count: {"worst": inputs[:count]}
+        ),
     )
     bundle = SimpleNamespace(name="none/1")
     runtime = "none"

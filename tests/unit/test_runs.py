@@ -10,7 +10,7 @@ import pytest
 
 import nlp_speech
 from nlp_speech.bundle import Bundle, is_bundle
-from nlp_speech.contract import load_training_task
+from nlp_speech.contract import TrainingExtras, load_training_task
 from nlp_speech.errors import UserError
 from nlp_speech.export import record_scores
 from nlp_speech.runs import renew_bundle
@@ -73,7 +73,8 @@ def test_a_changed_config_may_make_an_asset_anew(
         letters = "|zyxwvutsrqponmlkjihgfedcba"
         return lambda directory: (directory / "letters.txt").write_text(letters)
 
-    monkeypatch.setattr(load_training_task("toy"), "renewal", renewal, raising=False)
+    extras = TrainingExtras(renewal=renewal)
+    monkeypatch.setattr(load_training_task("toy"), "EXTRAS", extras)
     path, _ = _renew(toy_copy, tmp_path / "new", "seed=7")
     assert asked == [(7, 1)]
     assert Bundle.open(path).load_assets().startswith("|z")

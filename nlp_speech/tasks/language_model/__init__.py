@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nlp_speech.contract import Extras
 from nlp_speech.tasks.language_model.config import LanguageModelConfig
 from nlp_speech.tasks.language_model.corpus import read_split
 from nlp_speech.text.familiarity import UNFAMILIAR, is_unfamiliar
@@ -28,6 +29,7 @@ STEP_ENDPOINT = "step"
 TEXT_ENDPOINT = None
 METRIC = "perplexity"
 COUNTED = "predictions"
+EXTRAS = Extras()
 
 TOKENIZER_FILE = "tokenizer.model"
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nlp_speech.contract import Extras
 from nlp_speech.errors import UserError
 from nlp_speech.pretrained import PRETRAINED_FILE
 from nlp_speech.tasks.sentiment.config import SentimentConfig
@@ -268,3 +269,7 @@ def _check_references(results: Sequence[Sentiment], references: Sequence[str]) -
                 f"example {number} has the label {right!r}, which the model does not "
                 f"know; its labels are: {', '.join(result.probabilities)}"
             )
+
+
+# Here, where all of it is defined.
+EXTRAS = Extras(confusion=confusion, explain=explain)

@@ -30,6 +30,7 @@ from nlp_speech.audio.inputs import (
     read_frames,
     read_sound,
 )
+from nlp_speech.contract import Extras
 from nlp_speech.data import tfds
 from nlp_speech.data.manifests import (
     OnBadRow,
@@ -50,7 +51,7 @@ from nlp_speech.tasks.speech_recognition.config import (
     SpeechRecognitionConfig,
     SplitSection,
 )
-from nlp_speech.tasks.speech_recognition.drawing import picture as picture
+from nlp_speech.tasks.speech_recognition.drawing import picture
 from nlp_speech.tasks.speech_recognition.labels import LABELS_FILE as LABELS_FILE
 from nlp_speech.tasks.speech_recognition.labels import TOKENIZER_FILE as TOKENIZER_FILE
 from nlp_speech.tasks.speech_recognition.labels import load_labels
@@ -59,8 +60,7 @@ from nlp_speech.tasks.speech_recognition.language import (
     search_of,
     with_hot_words,
 )
-from nlp_speech.tasks.speech_recognition.long_sounds import joined as joined
-from nlp_speech.tasks.speech_recognition.long_sounds import pieces as pieces
+from nlp_speech.tasks.speech_recognition.long_sounds import joined, pieces
 from nlp_speech.tasks.speech_recognition.results import (
     HeardLabels,
     Transcript,
@@ -389,3 +389,15 @@ def _given(files: Sequence[Path], config: SpeechRecognitionConfig) -> SplitSecti
     if config.frontend.source == "features":
         return SplitSection(features=path)
     return SplitSection(manifest=path, column=config.data.validation[0].column)
+
+
+# Here, where all of it is defined.
+EXTRAS = Extras(
+    ways=ways,
+    expecting=expecting,
+    picture=picture,
+    pieces=pieces,
+    joined=joined,
+    errors=errors,
+    facts=facts,
+)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nlp_speech.contract import Extras
 from nlp_speech.tasks.summarization.config import SummarizationConfig
 from nlp_speech.tasks.summarization.corpus import read_split
 from nlp_speech.text.familiarity import UNFAMILIAR, is_unfamiliar
@@ -208,3 +209,7 @@ def _summary(
         document=document,
         unfamiliar=is_unfamiliar(document, assets.tokenizer),
     )
+
+
+# Here, where all of it is defined.
+EXTRAS = Extras(partial_endpoint=PARTIAL_ENDPOINT, ways=ways)

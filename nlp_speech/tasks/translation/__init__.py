@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nlp_speech.contract import Extras
 from nlp_speech.data.parallel import ParallelText
 from nlp_speech.data.paths import resolve
 from nlp_speech.errors import UserError
@@ -29,6 +30,7 @@ DEVICE_ENDPOINT = "translate_ids"
 TEXT_ENDPOINT = "translate_text"
 METRIC = "bleu"
 COUNTED = "tokens"
+EXTRAS = Extras()
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from nlp_speech.contract import Extras
 from nlp_speech.sections import Experiment, Section
 
 NAME = "toy"
@@ -17,6 +18,7 @@ DEVICE_ENDPOINT = "change_ids"
 TEXT_ENDPOINT = None
 METRIC = "accuracy"
 COUNTED = "examples"
+EXTRAS = Extras()
 
 
 class ToyDataSection(Section):

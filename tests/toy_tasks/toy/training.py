@@ -8,7 +8,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from nlp_speech.contract import Endpoint
+from nlp_speech.contract import Endpoint, TrainingExtras
 
 from . import DEVICE_ENDPOINT, SERVER_ENDPOINT
 
@@ -16,6 +16,9 @@ from . import DEVICE_ENDPOINT, SERVER_ENDPOINT
 def prepare(config: Any, directory: Path) -> None:
     del config
     (directory / "letters.txt").write_text("abcdefghijklmnopqrstuvwxyz|", "utf-8")
+
+
+EXTRAS = TrainingExtras()
 
 
 class Toy(keras.Model):

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from nlp_speech.contract import Extras
 from nlp_speech.errors import UserError
 from nlp_speech.runtime import answer, examples_of
 
@@ -39,9 +40,12 @@ def pieces(given: str, assets: Any) -> list[str]:
 TASK: Any = SimpleNamespace(
     before=before,
     after=lambda endpoint, outputs, inputs, assets: outputs["lengths"].tolist(),
+    EXTRAS=Extras(),
 )
 CUTTING: Any = SimpleNamespace(
-    **vars(TASK), pieces=pieces, joined=lambda parts, found: [*parts, sum(found)]
+    before=before,
+    after=TASK.after,
+    EXTRAS=Extras(pieces=pieces, joined=lambda parts, found: [*parts, sum(found)]),
 )
 
 

@@ -11,6 +11,7 @@ import pytest
 import rich.console
 
 from nlp_speech.console import print_growing
+from nlp_speech.contract import Extras
 from nlp_speech.errors import UserError
 from nlp_speech.runtime import Model
 from nlp_speech.runtime.progressive import growing_answers, partial_endpoint
@@ -27,7 +28,7 @@ class Counter:
         self.bundle = SimpleNamespace(path="here")
         self.task: Any = SimpleNamespace(
             NAME="counting",
-            PARTIAL_ENDPOINT="part",
+            EXTRAS=Extras(partial_endpoint="part"),
             before=lambda endpoint, inputs, assets: {},
             after=self.after,
         )
@@ -74,7 +75,7 @@ def test_it_grows_until_nothing_is_added(model: Any) -> None:
 def test_what_cannot_grow(model: Any) -> None:
     with pytest.raises(UserError, match=r"^here: .* no endpoint 'part'; export"):
         partial_endpoint(cast(Model, Counter("whole")))
-    del model.task.PARTIAL_ENDPOINT
+    model.task.EXTRAS = Extras()
     with pytest.raises(UserError, match="counting model come at once; leave out"):
         partial_endpoint(model)
 

@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from typer.testing import CliRunner
 
 from nlp_speech import cli
+from nlp_speech.contract import Extras
 from nlp_speech.decoding.arpa import END, read_arpa, write_arpa
 from nlp_speech.decoding.fusion import Fusion, FusionOptions
 from nlp_speech.decoding.ngram import estimate
@@ -282,6 +283,7 @@ def test_words_that_cannot_be_expected(
 def test_a_task_that_hears_nothing_expects_no_words(
     predict: Callable[..., Result],
 ) -> None:
-    done = predict("--hot-word", "ad", task=SimpleNamespace(NAME="translation"))
+    task = SimpleNamespace(NAME="translation", EXTRAS=Extras())
+    done = predict("--hot-word", "ad", task=task)
     assert isinstance(done.exception, UserError)
     assert str(done.exception) == "a translation model hears no words to expect"
