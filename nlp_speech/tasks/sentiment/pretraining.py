@@ -1,4 +1,4 @@
-"""What a classifier takes from a model that was trained before."""
+"""What a classifier begins with: a model that was trained before, or chance."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from nlp_speech.tasks.sentiment.config import ModelSection, SentimentConfig
 from nlp_speech.tasks.sentiment.model import build
 from nlp_speech.text.flat import padded
 from nlp_speech.text.tokenizer import EOS, Tokenizer
-from nlp_speech.weights import write_arrays
+from nlp_speech.weights import save_weights, write_arrays
 
 _log = logging.getLogger(__name__)
 
@@ -44,11 +44,9 @@ def begin_pretrained(
 ) -> None:
     """Writes what a classifier begins with, and the vocabulary that belongs to it.
 
-    Of a language model these are words and LSTMs. The features that such a model pools
-    differ little from text to text beside what they have in common. So they are
-    standardized on some training texts, once: a data-dependent initialization (Salimans
-    and Kingma 2016, section 3). Of another classifier it is everything; the softmax
-    only if the labels are the same.
+    Of a language model these are words and LSTMs, and what they pool is standardized;
+    see `begin_anew`. Of another classifier it is everything; the softmax only if the
+    labels are the same.
 
     Args:
         config: names the model.
@@ -70,9 +68,24 @@ def begin_pretrained(
         return
     check_same(found, "language model", config, "model", _SIZES)
     _check_directions(section, found)
-    taken = _of_language_model(section, found)
-    write_arrays(taken, file)
-    write_arrays({**taken, **_standardized(config, directory, texts)}, file)
+    write_arrays(_of_language_model(section, found), file)
+    _standardize(config, directory, texts)
+
+
+def begin_anew(config: SentimentConfig, directory: Path, texts: Sequence[str]) -> None:
+    """Writes what a classifier begins with that takes nothing from another model.
+
+    The features that LSTMs pool differ little from text to text beside what they have
+    in common, so that dropout would hide what they tell. So they are standardized on
+    some training texts, once: a data-dependent initialization (Salimans and Kingma
+    2016, section 3).
+
+    Args:
+        config: of the classifier.
+        directory: of the run's assets; its labels and vocabulary are there already.
+        texts: of training, clean.
+    """
+    _standardize(config, directory, texts)
 
 
 def _of_language_model(
@@ -103,21 +116,24 @@ def _of_classifier(found: Pretrained, ours: Sequence[str]) -> dict[str, np.ndarr
     return {p: w for p, w in weights.items() if p not in softmax}
 
 
-def _standardized(
+def _standardize(
     config: SentimentConfig, directory: Path, texts: Sequence[str]
-) -> dict[str, np.ndarray]:
-    """The scales of what is pooled, and a softmax that prefers no class."""
+) -> None:
+    """Writes all weights of the model, with scales of what it pools.
+
+    Its softmax prefers no class: at first each is as likely, however large the features
+    are.
+    """
     random = np.random.default_rng(config.seed)
     some: list[int] = random.permutation(len(texts))[:_MEASURED].tolist()
     assets = load_assets(config, directory)
     model = build(config, assets)
     pooled = _pooled(model, assets, [texts[n] for n in some])
-    return {
-        "pooled_mean": pooled.mean(axis=0),
-        "pooled_scale": 1 / _spread(pooled),
-        # At first every class is as likely, however large the features are.
-        "softmax/kernel": np.zeros_like(model.softmax.get_weights()[0]),
-    }
+    model.pooled_mean.assign(pooled.mean(axis=0))
+    model.pooled_scale.assign(1 / _spread(pooled))
+    kernel = model.softmax.kernel
+    kernel.assign(np.zeros(kernel.shape))
+    save_weights(model, directory / PRETRAINED_FILE)
 
 
 def _spread(pooled: np.ndarray) -> np.ndarray:

@@ -85,13 +85,19 @@ def test_it_begins_with_the_language_models_weights(
     )
 
 
+@pytest.mark.parametrize("pretrained", [True, False])
 def test_pooled_features_are_standardized(
-    tmp_path: Path, make_config: Callable[..., Any]
+    tmp_path: Path, make_config: Callable[..., Any], pretrained: bool
 ) -> None:
     language_run(tmp_path / "run")
     names = ("word_dropout", "embedding_dropout", "weight_dropout", "dropout")
     still = dict.fromkeys(names, 0)
     config = classifier_config(make_config, tmp_path / "run", **still)
+    if not pretrained:
+        config = make_config()
+        config = config.model_copy(
+            update={"model": config.model.model_copy(update=still)}
+        )
     training.prepare(config, tmp_path / "assets")
     assets = sentiment.load_assets(config, tmp_path / "assets")
     classifier = training.build(config, assets)
@@ -103,12 +109,12 @@ def test_pooled_features_are_standardized(
         for ids, lengths in arrays
     ]
     scaled = (pooled - classifier.pooled_mean.numpy()) * classifier.pooled_scale.numpy()
-    # The attention begins at random, anew in each model: it is a third.
-    given = np.array(scaled)[:, scaled.shape[1] // 3 :]
-    np.testing.assert_allclose(given.mean(axis=0), 0, atol=1e-3)
-    spread = given.std(axis=0)
+    np.testing.assert_allclose(scaled.mean(axis=0), 0, atol=1e-3)
+    spread = scaled.std(axis=0)
     assert spread.max() < 1.001
     assert np.median(spread) == pytest.approx(1, abs=1e-3)
+    # No class is preferred.
+    assert not np.any(classifier.softmax.kernel)
 
 
 def test_a_feature_that_does_not_vary_keeps_its_size(
