@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -131,7 +132,7 @@ def _standardize(
     pooled = _pooled(model, assets, [texts[n] for n in some])
     model.pooled_mean.assign(pooled.mean(axis=0))
     model.pooled_scale.assign(1 / _spread(pooled))
-    kernel = model.softmax.kernel
+    kernel: Any = model.softmax.kernel
     kernel.assign(np.zeros(kernel.shape))
     save_weights(model, directory / PRETRAINED_FILE)
 

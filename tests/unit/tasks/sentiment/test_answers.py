@@ -39,7 +39,7 @@ class Live:
         for weight in self.model.trainable_weights:
             weight.assign(2 * weight)
         # It prefers no class before training.
-        kernel = self.model.softmax.kernel
+        kernel: Any = self.model.softmax.kernel
         kernel.assign(np.random.default_rng(2).normal(0, 0.05, kernel.shape))
         found = endpoints(config, self.assets, self.model)
         self.predictor = KerasPredictor(found)
