@@ -21,6 +21,9 @@ class TableSection(Section):
     file: str = Field(description="its name ends in .csv, .tsv or .jsonl [.gz .xz]")
     text: str = Field(default="text", description="name of the column of texts")
     label: str = Field(default="label", description="name of the column of labels")
+    times: int = Field(
+        default=1, ge=1, description="how often an epoch has each training text"
+    )
 
 
 class DataSection(Section):
@@ -47,6 +50,15 @@ class DataSection(Section):
     exclude_splits: tuple[str, ...] = Field(
         default=(), description="training texts that also stand there are left out"
     )
+
+    @model_validator(mode="after")
+    def _no_copies_in_both(self) -> DataSection:
+        if self.validation is None and any(part.times > 1 for part in self.train):
+            raise ValueError(
+                "times: with texts repeated, give data.validation; a part of them "
+                "would stand in both"
+            )
+        return self
 
     @model_validator(mode="after")
     def _splits_exist(self) -> DataSection:

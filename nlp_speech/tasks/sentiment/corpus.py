@@ -51,9 +51,14 @@ def read_corpus(config: SentimentConfig) -> Corpus:
         UserError: a file is bad, or there are not two classes.
     """
     data = config.data
-    rows = [e for part in data.train for e in _read(config, part)]
-    kept = without(rows, _texts_of(config, data.exclude_splits))
-    excluded = len(rows) - len(kept)
+    elsewhere = _texts_of(config, data.exclude_splits)
+    kept: list[Example] = []
+    excluded = 0
+    for part in data.train:
+        rows = _read(config, part)
+        left = without(rows, elsewhere)
+        excluded += len(rows) - len(left)
+        kept += left * part.times
     if not kept:
         raise UserError(
             "data.exclude_splits leaves no training row; give training texts of their "

@@ -55,6 +55,22 @@ def test_training_texts_of_other_splits_are_left_out(
     assert only.excluded == 1
 
 
+def test_texts_that_count_more_often(make_config: Any, tmp_path: Path) -> None:
+    val = table(tmp_path / "val.tsv", ("so good", "good"), ("so bad", "bad"))
+    some = table(tmp_path / "some.tsv", ("very odd", "bad"), ("so good", "good"))
+    twice = {**some, "times": 2}
+    train = [*make_config().model_dump(mode="json")["data"]["train"], twice]
+    config = make_config(
+        train=train, validation={**val, "times": 5}, exclude_splits=["validation"]
+    )
+    corpus = read_corpus(config)
+    assert [e.text for e in corpus.train].count("very odd") == 2
+    assert (len(corpus.train), corpus.excluded) == (8 + 2, 1)
+    assert len(corpus.validation) == 2
+    with pytest.raises(ValidationError, match=r"times: .* give data\.validation"):
+        make_config(train=train)
+
+
 def test_splits_to_exclude_must_exist(make_config: Any) -> None:
     with pytest.raises(ValidationError, match="no split 'test'; choose from: none"):
         make_config(exclude_splits=["test"])
