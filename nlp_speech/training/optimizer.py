@@ -14,6 +14,8 @@ from nlp_speech.training.schedule import WarmupDecay
 Rates = Mapping[str, Callable[[Any], Any]]
 _GATES = 4
 
+_Mixin: Any = object  # of what a Keras optimizer is made with
+
 
 def make_optimizer(
     section: TrainingSection, rates: Rates | None = None
@@ -46,7 +48,7 @@ def make_optimizer(
     )
 
 
-class _OwnRates:
+class _OwnRates(_Mixin):
     """What both optimizers do, given gradients that are summed over devices already."""
 
     def __init__(self, rates: Rates | None = None, **options: Any) -> None:
@@ -55,17 +57,16 @@ class _OwnRates:
 
     def build(self, variables: Sequence[Any]) -> None:
         """Makes room for the moments of Keras variables."""
-        super().build(variables)  # type: ignore[misc]
+        super().build(variables)
         self._by_index = [self.rates.get(v.path) for v in variables]
 
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
         """Moves one variable."""
         # TensorFlow's variables come here, which have no path.
-        optimizer: Any = self
-        rate = self._by_index[optimizer._get_variable_index(variable)]
+        rate = self._by_index[self._get_variable_index(variable)]
         if rate is not None:
-            learning_rate = learning_rate * rate(optimizer.iterations)
-        super().update_step(gradient, variable, learning_rate)  # type: ignore[misc]
+            learning_rate = learning_rate * rate(self.iterations)
+        super().update_step(gradient, variable, learning_rate)
 
     def _all_reduce_sum_gradients(self, grads_and_vars: Any) -> Any:
         return grads_and_vars

@@ -21,12 +21,14 @@ def made(
     name: str, rates: dict | None = None, precision: str = "float32"
 ) -> tuple[Any, list[Any]]:
     """An optimizer, and the variables of an LSTM and of a softmax after it."""
-    section = TrainingSection(
-        optimizer=name,  # type: ignore[arg-type]
-        precision=precision,  # type: ignore[arg-type]
-        learning_rate=RATE,
-        warmup_updates=0,
-        decay="constant",
+    section = TrainingSection.model_validate(
+        {
+            "optimizer": name,
+            "precision": precision,
+            "learning_rate": RATE,
+            "warmup_updates": 0,
+            "decay": "constant",
+        }
     )
     lstm, softmax = LSTM(UNITS, name="lstm"), keras.layers.Dense(7, name="softmax")
     lstm.build((None, None, FEATURES))
