@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from nlp_speech.bundle import Bundle
+from nlp_speech.contract import Extras
 from nlp_speech.errors import UserError
 from nlp_speech.export.verify import VerifyReport, verify_bundle
 from nlp_speech.runtime import load
@@ -179,7 +180,7 @@ def _further(monkeypatch: pytest.MonkeyPatch, bundle: Bundle, way: Any) -> None:
     def ways(predictor: Any, assets: str) -> dict[str, Any]:
         return {"change_part": lambda given: way(predictor, assets, given)}
 
-    monkeypatch.setattr(bundle.task, "ways", ways, raising=False)
+    monkeypatch.setattr(bundle.task, "EXTRAS", Extras(ways=ways))
 
 
 def test_further_endpoints_are_compared(

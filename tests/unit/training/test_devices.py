@@ -36,22 +36,22 @@ train(task, training_task, read_config(config, []), directory)
 """
 
 
-def without_dropout(values: dict[str, Any], optimizer: str) -> dict[str, Any]:
+def without_dropout(values: dict[str, Any]) -> dict[str, Any]:
     """A config whose updates have nothing random, and as few evaluations as can be."""
     rates = ("dropout", "embedding_dropout", "output_dropout")
     model = {**values["model"], **dict.fromkeys(rates, 0.0)}
     training = {**values["training"], "updates": 6, "evaluate_every": 6}
     training |= {"average_best": 1, "evaluation_limit": 1, "moving_average": 0.9}
-    training |= {"optimizer": optimizer}
+    # Muon moves the LSTMs, and Adam all else.
+    training |= {"optimizer": "muon"}
     return {**values, "task": "translation", "model": model, "training": training}
 
 
-@pytest.mark.parametrize("optimizer", ["adam", "muon"])
 def test_two_devices_learn_as_one(
-    shared_values: dict[str, Any], tmp_path: Path, optimizer: str
+    shared_values: dict[str, Any], tmp_path: Path
 ) -> None:
     config = tmp_path / "config.yaml"
-    config.write_text(json.dumps(without_dropout(shared_values, optimizer)))
+    config.write_text(json.dumps(without_dropout(shared_values)))
     for count in (1, 2):
         subprocess.run(
             [sys.executable, "-c", TRAIN, config, tmp_path / str(count), str(count)],
