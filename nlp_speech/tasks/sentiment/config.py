@@ -21,15 +21,18 @@ class TableSection(Section):
     file: str = Field(description="its name ends in .csv, .tsv or .jsonl [.gz .xz]")
     text: str = Field(default="text", description="name of the column of texts")
     label: str = Field(default="label", description="name of the column of labels")
-    times: int = Field(
-        default=1, ge=1, description="how often an epoch has each training text"
-    )
+
+
+class TrainingTableSection(TableSection):
+    """A table of training texts."""
+
+    times: int = Field(default=1, ge=1, description="how often an epoch has each text")
 
 
 class DataSection(Section):
     """Where the splits are; names are relative to the data root."""
 
-    train: tuple[TableSection, ...] = Field(
+    train: tuple[TrainingTableSection, ...] = Field(
         min_length=1, description="training texts; several tables are joined"
     )
     validation: TableSection | None = Field(

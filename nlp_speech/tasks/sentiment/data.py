@@ -16,7 +16,7 @@ from nlp_speech.files import write_text
 from nlp_speech.tasks.sentiment import LABELS_FILE, TOKENIZER_FILE, Assets
 from nlp_speech.tasks.sentiment.config import SentimentConfig
 from nlp_speech.tasks.sentiment.corpus import Corpus, read_corpus
-from nlp_speech.tasks.sentiment.pretraining import begin_anew, begin_pretrained
+from nlp_speech.tasks.sentiment.pretraining import begin_pretrained, standardize
 from nlp_speech.text.normalization import clean
 from nlp_speech.text.tokenizer import train_tokenizer
 
@@ -38,7 +38,7 @@ def prepare(config: SentimentConfig, directory: Path) -> None:
     if config.model.pretrained is None:
         some = list(spread(texts, config.tokenizer.learned_from, config.seed))
         train_tokenizer(some, config.tokenizer).save(directory / TOKENIZER_FILE)
-        begin_anew(config, directory, texts)
+        standardize(config, directory, texts)
     else:
         begin_pretrained(config, directory, texts)
     report = {

@@ -46,7 +46,7 @@ def begin_pretrained(
     """Writes what a classifier begins with, and the vocabulary that belongs to it.
 
     Of a language model these are words and LSTMs, and what they pool is standardized;
-    see `begin_anew`. Of another classifier it is everything; the softmax only if the
+    see `standardize`. Of another classifier it is everything; the softmax only if the
     labels are the same.
 
     Args:
@@ -70,23 +70,34 @@ def begin_pretrained(
     check_same(found, "language model", config, "model", _SIZES)
     _check_directions(section, found)
     write_arrays(_of_language_model(section, found), file)
-    _standardize(config, directory, texts)
+    standardize(config, directory, texts)
 
 
-def begin_anew(config: SentimentConfig, directory: Path, texts: Sequence[str]) -> None:
-    """Writes what a classifier begins with that takes nothing from another model.
+def standardize(config: SentimentConfig, directory: Path, texts: Sequence[str]) -> None:
+    """Writes all that a classifier begins with, scales of what it pools among it.
 
     The features that LSTMs pool differ little from text to text beside what they have
     in common, so that dropout would hide what they tell. So they are standardized on
     some training texts, once: a data-dependent initialization (Salimans and Kingma
-    2016, section 3).
+    2016, section 3). The softmax prefers no class: at first each is as likely, however
+    large the features are.
 
     Args:
         config: of the classifier.
-        directory: of the run's assets; its labels and vocabulary are there already.
+        directory: of the run's assets; labels, vocabulary and the weights taken from a
+            language model, if any, are there already.
         texts: of training, clean.
     """
-    _standardize(config, directory, texts)
+    random = np.random.default_rng(config.seed)
+    some: list[int] = random.permutation(len(texts))[:_MEASURED].tolist()
+    assets = load_assets(config, directory)
+    model = build(config, assets)
+    pooled = _pooled(model, assets, [texts[n] for n in some])
+    model.pooled_mean.assign(pooled.mean(axis=0))
+    model.pooled_scale.assign(1 / _spread(pooled))
+    kernel: Any = model.softmax.kernel
+    kernel.assign(np.zeros(kernel.shape))
+    save_weights(model, directory / PRETRAINED_FILE)
 
 
 def _of_language_model(
@@ -115,26 +126,6 @@ def _of_classifier(found: Pretrained, ours: Sequence[str]) -> dict[str, np.ndarr
         order = [theirs.index(label) for label in ours]
         return weights | {p: w[..., order] for p, w in softmax.items()}
     return {p: w for p, w in weights.items() if p not in softmax}
-
-
-def _standardize(
-    config: SentimentConfig, directory: Path, texts: Sequence[str]
-) -> None:
-    """Writes all weights of the model, with scales of what it pools.
-
-    Its softmax prefers no class: at first each is as likely, however large the features
-    are.
-    """
-    random = np.random.default_rng(config.seed)
-    some: list[int] = random.permutation(len(texts))[:_MEASURED].tolist()
-    assets = load_assets(config, directory)
-    model = build(config, assets)
-    pooled = _pooled(model, assets, [texts[n] for n in some])
-    model.pooled_mean.assign(pooled.mean(axis=0))
-    model.pooled_scale.assign(1 / _spread(pooled))
-    kernel: Any = model.softmax.kernel
-    kernel.assign(np.zeros(kernel.shape))
-    save_weights(model, directory / PRETRAINED_FILE)
 
 
 def _spread(pooled: np.ndarray) -> np.ndarray:

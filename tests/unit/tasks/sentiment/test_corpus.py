@@ -60,15 +60,15 @@ def test_texts_that_count_more_often(make_config: Any, tmp_path: Path) -> None:
     some = table(tmp_path / "some.tsv", ("very odd", "bad"), ("so good", "good"))
     twice = {**some, "times": 2}
     train = [*make_config().model_dump(mode="json")["data"]["train"], twice]
-    config = make_config(
-        train=train, validation={**val, "times": 5}, exclude_splits=["validation"]
-    )
+    config = make_config(train=train, validation=val, exclude_splits=["validation"])
     corpus = read_corpus(config)
     assert [e.text for e in corpus.train].count("very odd") == 2
     assert (len(corpus.train), corpus.excluded) == (8 + 2, 1)
     assert len(corpus.validation) == 2
     with pytest.raises(ValidationError, match=r"times: .* give data\.validation"):
         make_config(train=train)
+    with pytest.raises(ValidationError, match="Extra inputs"):
+        make_config(validation={**val, "times": 2})
 
 
 def test_splits_to_exclude_must_exist(make_config: Any) -> None:
