@@ -105,7 +105,7 @@ def seconds(run: Callable[[], int]) -> tuple[float, int]:
 def measure(sentences: int, rounds: int) -> dict[str, Any]:
     """All rates as plain data."""
     from nlp_speech.contract import load_task, load_training_task
-    from nlp_speech.tasks.speech_recognition import utterances
+    from nlp_speech.tasks.speech_recognition.utterances import utterances
 
     with tempfile.TemporaryDirectory() as name:
         folder, cache = Path(name), Path(name) / "cache"

@@ -17,13 +17,14 @@ from nlp_speech.contract import Finding
 from nlp_speech.data.manifests import Utterance
 from nlp_speech.errors import UserError
 from nlp_speech.pretrained import check_same, find_trained
-from nlp_speech.tasks.speech_recognition import NAME, utterances
+from nlp_speech.tasks.speech_recognition import NAME
 from nlp_speech.tasks.speech_recognition.alignment import can_align
 from nlp_speech.tasks.speech_recognition.config import (
     SpeechRecognitionConfig,
     SplitSection,
 )
 from nlp_speech.tasks.speech_recognition.labels import learn_labels, load_labels
+from nlp_speech.tasks.speech_recognition.utterances import utterances
 from nlp_speech.text.labels import Characters, Labels, clean
 
 _SHOWN = 3

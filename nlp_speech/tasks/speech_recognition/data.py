@@ -25,7 +25,6 @@ from nlp_speech.files import write_text
 from nlp_speech.tasks.speech_recognition import (
     STATISTICS_FILE,
     Assets,
-    readable_rows,
 )
 from nlp_speech.tasks.speech_recognition.alignment import can_align
 from nlp_speech.tasks.speech_recognition.config import (
@@ -45,6 +44,7 @@ from nlp_speech.tasks.speech_recognition.pretraining import (
     begin_pretrained,
     open_pretrained,
 )
+from nlp_speech.tasks.speech_recognition.utterances import readable_rows
 from nlp_speech.text.flat import FlatIds
 from nlp_speech.text.labels import Labels, clean
 

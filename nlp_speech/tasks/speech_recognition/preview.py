@@ -12,8 +12,8 @@ from nlp_speech.audio.features import FrontEnd, Reference
 from nlp_speech.audio.inputs import read_frames, read_sound
 from nlp_speech.audio.picture import SoundPicture
 from nlp_speech.audio.spec_augment import Masks, apply_masks
-from nlp_speech.tasks.speech_recognition import readable_rows
 from nlp_speech.tasks.speech_recognition.config import SpeechRecognitionConfig
+from nlp_speech.tasks.speech_recognition.utterances import readable_rows
 
 
 def previews(

@@ -15,8 +15,8 @@ from nlp_speech.audio.decode import read_samples
 from nlp_speech.data.manifests import read_manifest
 from nlp_speech.data.tfds import manifest_of
 from nlp_speech.errors import UserError
-from nlp_speech.tasks.speech_recognition import utterances
 from nlp_speech.tasks.speech_recognition.config import SplitSection
+from nlp_speech.tasks.speech_recognition.utterances import utterances
 
 RATE = 8000
 

@@ -15,6 +15,7 @@ from nlp_speech.errors import UserError
 from nlp_speech.tasks import speech_recognition as task
 from nlp_speech.tasks.speech_recognition.alignment import steps_needed
 from nlp_speech.tasks.speech_recognition.config import SpeechRecognitionConfig
+from nlp_speech.tasks.speech_recognition.utterances import utterances
 from nlp_speech.text.labels import Characters
 
 
@@ -179,8 +180,8 @@ def test_joined_strings(values: dict[str, Any]) -> None:
     join = {"count": 20, "clips": [1, 2], "pause": [0.1, 0.2]}
     values["data"]["train"][0]["join"] = join
     section = parse(values).data.train[0]
-    found = task.utterances(section)
-    assert [u.input for u in found] == [u.input for u in task.utterances(section, 1)]
+    found = utterances(section)
+    assert [u.input for u in found] == [u.input for u in utterances(section, 1)]
     for utterance in found:
         array = task.read_sound(utterance.input, 2000)
         words = utterance.text.split(" ")
@@ -189,7 +190,7 @@ def test_joined_strings(values: dict[str, Any]) -> None:
         assert words
     join["fresh"] = True
     section = parse(values).data.train[0]
-    fresh = [[u.input for u in task.utterances(section, n)] for n in range(2)]
+    fresh = [[u.input for u in utterances(section, n)] for n in range(2)]
     assert fresh[0] != fresh[1]
 
 
