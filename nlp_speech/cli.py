@@ -378,4 +378,8 @@ def run(function: Callable[[], T]) -> T:
     except BrokenPipeError:
         # The reader has gone: nobody is left to be told.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:
+        if error.filename is None:
+            raise
+        print(f"nlp-speech: {error.filename}: {error.strerror}", file=sys.stderr)
     sys.exit(1)

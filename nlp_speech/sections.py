@@ -27,8 +27,9 @@ class VocabularySection(Section):
     model_type: Literal["unigram"] = Field(
         default="unigram", description="the only one that is right inside the graph"
     )
-    normalization: Literal["nmt_nfkc"] = Field(
-        default="nmt_nfkc", description="SentencePiece's rule, applied after our own"
+    normalization: Literal["nmt_nfkc", "nmt_nfkc_cf"] = Field(
+        default="nmt_nfkc",
+        description="SentencePiece's rule, applied after our own; _cf folds case too",
     )
     byte_fallback: Literal[False] = Field(
         default=False, description="the graph tokenizer is silently wrong with it"

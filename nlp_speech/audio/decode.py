@@ -209,8 +209,6 @@ def _is_short(file: soundfile.SoundFile, count: int, expected: int) -> bool:
 
 
 def _open(path: Path) -> soundfile.SoundFile:
-    if path.is_dir():
-        raise UserError.at(path, None, "this is a directory; give a sound file")
     try:
         size = path.stat().st_size
         with path.open("rb") as file:
@@ -218,6 +216,10 @@ def _open(path: Path) -> soundfile.SoundFile:
     except FileNotFoundError as error:
         raise UserError.at(
             path, None, "there is no such file; give the path of a sound file"
+        ) from error
+    except IsADirectoryError as error:
+        raise UserError.at(
+            path, None, "this is a directory; give a sound file"
         ) from error
     except OSError as error:
         reason = error.strerror or str(error)

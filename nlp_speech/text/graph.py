@@ -9,7 +9,7 @@ import tensorflow_text
 from sentencepiece import sentencepiece_model_pb2
 
 from nlp_speech.errors import UserError
-from nlp_speech.text.normalization import ENTITIES, REPLACEMENT, TAG
+from nlp_speech.text.normalization import ENTITIES, REPLACEMENT, RULES, TAG
 from nlp_speech.text.tokenizer import BOS, EOS, PAD, UNK, UNKNOWN, Tokenizer
 
 
@@ -151,7 +151,8 @@ def _check(model: Any) -> None:
     wrong = {
         "model_type must be unigram": trainer.model_type != trainer.UNIGRAM,
         "byte_fallback must be off": trainer.byte_fallback,
-        "normalization must be nmt_nfkc": model.normalizer_spec.name != "nmt_nfkc",
+        f"normalization must be {' or '.join(RULES)}": model.normalizer_spec.name
+        not in RULES,
         f"unk_surface must be {UNKNOWN}": trainer.unk_surface != UNKNOWN,
     }
     if reasons := ", ".join(reason for reason, is_so in wrong.items() if is_so):

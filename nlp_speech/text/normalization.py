@@ -20,6 +20,9 @@ ENTITIES = {
 }
 """The usual named characters of HTML; the last must come last."""
 
+RULES = ("nmt_nfkc", "nmt_nfkc_cf")
+"""SentencePiece's rules that may follow our own; the second folds case."""
+
 _TAG = re.compile(TAG)
 
 
@@ -35,7 +38,9 @@ def normalize(text: str) -> str:
     3. Everything else is left to SentencePiece's `nmt_nfkc`, whose tables are part of
        the vocabulary file and so are the same on every machine: compatibility
        composition (NFKC), white space of all kinds and U+FFFD to a space, other control
-       characters dropped, runs of spaces to one, no space at either end.
+       characters dropped, runs of spaces to one, no space at either end. A config may
+       ask for `nmt_nfkc_cf`, which folds case as well, letter by letter ("STRASSE" to
+       "strasse", "Straße" to "straße").
 
     Python's `unicodedata` and TensorFlow's ICU are on purpose not used: they are of
     different Unicode versions, and would disagree about new characters.

@@ -76,20 +76,23 @@ class Faces:
         return [text.decode() for text in self.graph.decode(rows).numpy()]
 
 
-def trained(parts: list[str]) -> Tokenizer:
+def trained(parts: list[str], **options: Any) -> Tokenizer:
     pick = random.Random(1)
     words = ["".join(pick.choices(parts, k=3)) for _ in range(60)]
     texts = [" ".join(pick.choices(words, k=5)) for _ in range(400)]
-    return train_tokenizer(texts, TokenizerSection(vocabulary_size=50))
+    return train_tokenizer(texts, TokenizerSection(vocabulary_size=50, **options))
 
 
-@pytest.fixture(scope="module", params=[*PARTS, *COMMITTED], ids=str)
+@pytest.fixture(scope="module", params=[*PARTS, "folded", *COMMITTED], ids=str)
 def faces(request: pytest.FixtureRequest) -> Faces:
     if isinstance(request.param, Path):
         tokenizer = Tokenizer.load(request.param)
         # One of English alone lacks the umlauts.
         known = [p for p in PARTS["latin"] if UNK not in tokenizer.encode([p])[0]]
         assert len(known) > 4
+    elif request.param == "folded":
+        known = PARTS["latin"]
+        tokenizer = trained(known, normalization="nmt_nfkc_cf")
     else:
         known = PARTS[request.param]
         tokenizer = trained(known)

@@ -92,6 +92,14 @@ def test_round_trip_applies_nfkc(tokenizer: Tokenizer) -> None:
     assert tokenizer.decode(tokenizer.encode(texts)) == wanted
 
 
+def test_folds_case_when_asked() -> None:
+    folding = section(40).model_copy(update={"normalization": "nmt_nfkc_cf"})
+    tokenizer = train_tokenizer(TEXTS, folding)
+    assert tokenizer.encode(["TWO Dogs"]) == tokenizer.encode(["two dogs"])
+    (ids,) = tokenizer.encode(["Die Straße \uff21"])
+    assert tokenizer.decode([ids]) == ["die straße a"]
+
+
 def test_unseen_characters_come_back_as_one_mark(tokenizer: Tokenizer) -> None:
     texts = ["日本", "a日本 b", "日 本", "a 😀😀."]
     wanted = [UNKNOWN, f"a{UNKNOWN} b", f"{UNKNOWN} {UNKNOWN}", f"a {UNKNOWN}."]
