@@ -133,7 +133,10 @@ def infer(
     bias: Tensor,
     keep_cells: bool = True,
 ) -> tuple[Tensor, Any]:
-    """The same as `scan` without a gradient of its own: what is exported.
+    """The same as `scan`, keeping nothing for a gradient: what is exported.
+
+    Who asks for a gradient all the same gets that of `scan`, for which the forward loop
+    runs once more.
 
     Args are those of `scan`, and `keep_cells`: whether cell states are returned. A
     device copies all that it keeps at every step.
@@ -141,14 +144,38 @@ def infer(
     Returns:
         All outputs and all cell states or None, [time, batch, units] each.
     """
+
+    @tf.custom_gradient
+    def run(*inputs: Tensor) -> Any:
+        def gradient(d_outputs: Tensor, *d_cells: Tensor) -> tuple[Tensor, ...]:
+            outputs, saved = _read(_forward, *inputs)
+            wide = _wide(d_cells[0]) if d_cells else None
+            return _gradients(_backward, inputs, outputs, saved, d_outputs, wide)
+
+        kept = _kept(*inputs, 1 + keep_cells)
+        return (kept if keep_cells else kept[0]), gradient
+
+    found = run(x, h, c, kernel, recurrent_kernel, bias)
+    return found if keep_cells else (found, None)
+
+
+def _kept(
+    x: Tensor,
+    h: Tensor,
+    c: Tensor,
+    kernel: Tensor,
+    recurrent_kernel: Tensor,
+    bias: Tensor,
+    count: int,
+) -> tuple[Tensor, ...]:
+    """The first `count` of all outputs and all cell states."""
     projected = project(x, kernel, bias)
     steps = tf.shape(projected)[0]
-    kept = 1 + keep_cells
-    arrays = tuple(_array(steps, state.dtype, state.shape) for state in (h, c)[:kept])
+    arrays = tuple(_array(steps, state.dtype, state.shape) for state in (h, c)[:count])
 
     def body(t: Tensor, h: Tensor, c: Tensor, arrays: tuple) -> tuple:
         h, c = cell(projected[t], h, c, recurrent_kernel)
-        return t + 1, h, c, _write(arrays, t, (h, c)[:kept])
+        return t + 1, h, c, _write(arrays, t, (h, c)[:count])
 
     *_, arrays = tf.while_loop(
         lambda t, *_: t < steps,
@@ -156,7 +183,7 @@ def infer(
         (tf.constant(0), h, c, arrays),
         maximum_iterations=steps,
     )
-    return arrays[0].stack(), arrays[1].stack() if keep_cells else None
+    return tuple(array.stack() for array in arrays)
 
 
 def project(x: Tensor, kernel: Tensor, bias: Tensor) -> Tensor:
