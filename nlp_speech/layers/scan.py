@@ -152,23 +152,16 @@ def infer(
             wide = _wide(d_cells[0]) if d_cells else None
             return _gradients(_backward, inputs, outputs, saved, d_outputs, wide)
 
-        kept = _kept(*inputs, 1 + keep_cells)
+        kept = _kept(inputs, 1 + keep_cells)
         return (kept if keep_cells else kept[0]), gradient
 
     found = run(x, h, c, kernel, recurrent_kernel, bias)
     return found if keep_cells else (found, None)
 
 
-def _kept(
-    x: Tensor,
-    h: Tensor,
-    c: Tensor,
-    kernel: Tensor,
-    recurrent_kernel: Tensor,
-    bias: Tensor,
-    count: int,
-) -> tuple[Tensor, ...]:
+def _kept(inputs: tuple[Tensor, ...], count: int) -> tuple[Tensor, ...]:
     """The first `count` of all outputs and all cell states."""
+    x, h, c, kernel, recurrent_kernel, bias = inputs
     projected = project(x, kernel, bias)
     steps = tf.shape(projected)[0]
     arrays = tuple(_array(steps, state.dtype, state.shape) for state in (h, c)[:count])
