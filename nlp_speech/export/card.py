@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from nlp_speech.bundle import SAMPLES_FILE, VARIANT_FILES, Bundle
-
-_CPP_TYPES = {"float32": "float", "int32": "int32_t", "int64": "int64_t"}
+from nlp_speech.export.card_code import (
+    carried,
+    cpp_call,
+    python_call,
+    python_loop,
+    rest_request,
+    server_call,
+)
 
 
 def model_card(bundle: Bundle) -> str:
@@ -139,7 +145,17 @@ def _server(bundle: Bundle) -> str:
         for name, text in bundle.metrics["endpoints"].items()
         if text
     ]
-    return "\n\n".join([intro, *described, _signatures(bundle.metrics["server"])])
+    server, name = bundle.metrics["server"], bundle.task.SERVER_ENDPOINT
+    given = bundle.samples()[0]["input"]
+    return "\n\n".join(
+        [
+            intro,
+            *described,
+            _signatures(server),
+            f"```python\n{server_call(name, server[name], given)}\n```",
+            f"```sh\n{rest_request(bundle.metrics['name'], name, server[name], given)}\n```",
+        ]
+    )
 
 
 def _device(bundle: Bundle) -> str:
@@ -159,25 +175,19 @@ def _device(bundle: Bundle) -> str:
     file = VARIANT_FILES[(*bundle.variants, "dynamic")[0]]
     loops = [
         f"`{other}` gives back what the next call is given:\n\n"
-        f"```python\n{_python_loop(file, other, sides)}\n```"
+        f"```python\n{python_loop(file, other, sides)}\n```"
         for other, sides in device.items()
-        if _carried(sides)
+        if carried(sides)
     ]
     return "\n\n".join(
         [
             intro,
             _signatures(device),
-            f"```cpp\n{_cpp(file, name, device[name])}\n```",
-            f"```python\n{_python(file, name, device[name])}\n```",
+            f"```cpp\n{cpp_call(file, name, device[name])}\n```",
+            f"```python\n{python_call(file, name, device[name])}\n```",
             *loops,
         ]
     )
-
-
-def _carried(sides: Mapping[str, Any]) -> list[str]:
-    """The outputs of a call that the next one is given: what is called a state."""
-    both = sides["inputs"].keys() & sides["outputs"].keys()
-    return sorted(name for name in both if name.startswith("state"))
 
 
 def _signatures(endpoints: Mapping[str, Any]) -> str:
@@ -189,82 +199,6 @@ def _signatures(endpoints: Mapping[str, Any]) -> str:
                 for name, (kind, shape) in sides[side].items()
             ]
     return "\n".join(rows)
-
-
-def _cpp(file: str, endpoint: str, sides: Mapping[str, Any]) -> str:
-    lines = [
-        f'auto model = tflite::FlatBufferModel::BuildFromFile("{file}");',
-        "tflite::ops::builtin::BuiltinOpResolver resolver;",
-        "std::unique_ptr<tflite::Interpreter> interpreter;",
-        "tflite::InterpreterBuilder(*model, resolver)(&interpreter);",
-        f'auto* runner = interpreter->GetSignatureRunner("{endpoint}");',
-    ]
-    for name, (_, shape) in sides["inputs"].items():
-        if -1 in shape:
-            sizes = ", ".join("n" if size == -1 else str(size) for size in shape)
-            lines.append(f'runner->ResizeInputTensor("{name}", {{{sizes}}});')
-    lines.append("runner->AllocateTensors();")
-    for name, (kind, _) in sides["inputs"].items():
-        lines.append(
-            f"{_CPP_TYPES.get(kind, kind)}* {name} = "
-            f'runner->input_tensor("{name}")->data.{_member(kind)};  // fill'
-        )
-    lines.append("runner->Invoke();")
-    for name, (kind, _) in sides["outputs"].items():
-        lines.append(
-            f'const auto* out_{name} = runner->output_tensor("{name}");'
-            f"  // data.{_member(kind)}, sizes in dims"
-        )
-    return "\n".join(lines)
-
-
-def _member(kind: str) -> str:
-    return {"float32": "f", "int32": "i32", "int64": "i64"}.get(kind, "data")
-
-
-def _python(file: str, endpoint: str, sides: Mapping[str, Any]) -> str:
-    inputs = [f"    {name}={_ones(*kind)}," for name, kind in sides["inputs"].items()]
-    names = ", ".join(sides["outputs"])
-    begin = _python_runner(file, endpoint)
-    return "\n".join([*begin, "outputs = runner(", *inputs, f")  # {{{names}}}"])
-
-
-def _python_loop(file: str, endpoint: str, sides: Mapping[str, Any]) -> str:
-    """A call for each chunk of a stream; what is carried is 0 before the first."""
-    carried = _carried(sides)
-    begin = [
-        f"{name} = {_ones(*sides['inputs'][name], maker='zeros')}" for name in carried
-    ]
-    inputs = [
-        f"        {name}={name if name in carried else _ones(*kind)},"
-        for name, kind in sides["inputs"].items()
-    ]
-    return "\n".join(
-        [
-            *_python_runner(file, endpoint),
-            *begin,
-            "for _ in range(9):  # chunk after chunk",
-            "    outputs = runner(",
-            *inputs,
-            "    )",
-            *(f'    {name} = outputs["{name}"]' for name in carried),
-        ]
-    )
-
-
-def _python_runner(file: str, endpoint: str) -> list[str]:
-    return [
-        "import numpy as np",
-        "from ai_edge_litert.interpreter import Interpreter",
-        "",
-        f'interpreter = Interpreter("{file}")',
-        f'runner = interpreter.get_signature_runner("{endpoint}")',
-    ]
-
-
-def _ones(kind: str, shape: Sequence[int], maker: str = "ones") -> str:
-    sizes = ", ".join("9" if size == -1 else str(size) for size in shape)
-    return f"np.{maker}(({sizes}{',' if len(shape) == 1 else ''}), np.{kind})"
 
 
 def _short(text: str, limit: int = 80) -> str:

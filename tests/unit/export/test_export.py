@@ -3,6 +3,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import shlex
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -336,16 +337,33 @@ def test_the_card_tells_use_limits_scores_licences_and_contract(
         assert text in card
 
 
-def test_the_cards_python_example_runs(
+def test_the_cards_python_examples_run(
     toy_bundle: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     card = (toy_bundle / "README.md").read_text()
-    code = card.split("```python\n")[2].split("```")[0]
     monkeypatch.chdir(toy_bundle)
-    names: dict[str, Any] = {}
-    exec(code, names)
-    assert names["outputs"]["ids"].shape == (1, 9)
-    assert np.isfinite(names["outputs"]["score"]).all()
+    server: dict[str, Any] = {}
+    device: dict[str, Any] = {}
+    blocks = card.split("```python\n")[2:]
+    for block, names in zip(blocks, (server, device), strict=True):
+        exec(block.split("```")[0], names)
+    assert server["outputs"]["text"].shape[0] == 1
+    assert device["outputs"]["ids"].shape == (1, 9)
+    assert np.isfinite(device["outputs"]["score"]).all()
+
+
+def test_the_cards_request_is_one_for_the_server(toy_bundle: Path) -> None:
+    card = (toy_bundle / "README.md").read_text()
+    [commands] = card.split("```sh\n")[1:]
+    run = shlex.split(commands.split("```")[0], comments=True)
+    assert "MODEL_NAME=toy_letters" in run
+    assert "localhost:8501/v1/models/toy_letters:predict" in run
+    request = json.loads(run[-1])
+    server: Any = tf.saved_model.load(str(toy_bundle))
+    function = server.signatures[request["signature_name"]]
+    given = {name: tf.constant(value) for name, value in request["inputs"].items()}
+    assert given["text"].numpy().tolist() == [b"abc"]
+    assert function(**given)["text"].shape[0] == 1
 
 
 def test_scores_are_recorded_in_bundle_and_card(toy_copy: Path) -> None:
