@@ -2,19 +2,92 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from nlp_speech.console import load_tensorflow, write_json
+from nlp_speech.console import (
+    Skipped,
+    draw_confusion_of,
+    load_model,
+    load_tensorflow,
+    print_errors,
+    print_scores,
+    skipping,
+    write_json,
+)
 from nlp_speech.errors import UserError
-from nlp_speech.options import BundlePath, DataFiles, JsonFile, Limit, Threads
+from nlp_speech.options import (
+    BatchSize,
+    BundlePath,
+    DataFiles,
+    JsonFile,
+    Limit,
+    Runtime,
+    SkipBad,
+    Threads,
+    Variant,
+)
 
 
 def register(app: typer.Typer) -> None:
     """Adds the commands."""
+    app.command()(evaluate)
     app.command()(verify)
     app.command()(benchmark)
+
+
+def evaluate(
+    bundle: BundlePath,
+    split: Annotated[
+        str, typer.Option(help="validation, or a test set of its config")
+    ] = "validation",
+    data: DataFiles = None,
+    runtime: Runtime = "auto",
+    variant: Variant = "dynamic",
+    batch_size: BatchSize = 32,
+    threads: Threads = None,
+    limit: Limit = None,
+    json_file: JsonFile = None,
+    record: Annotated[
+        bool, typer.Option(help="write the scores into the bundle's card")
+    ] = False,
+    plot: Annotated[
+        Path | None, typer.Option(help="draw the confusion matrix to this PNG")
+    ] = None,
+    worst: Annotated[
+        int, typer.Option(min=0, help="examples with the most errors shown, at most")
+    ] = 5,
+    skip_bad: SkipBad = False,
+) -> None:
+    """Score a bundle on a data set."""
+    from nlp_speech.evaluate import evaluate as evaluate_model
+
+    model = load_model(bundle, runtime, variant, threads)
+    skipped = Skipped()
+    inputs, references = model.task.references(
+        skipping(model.config, skip_bad), split, data or ()
+    )
+    report = evaluate_model(
+        model,
+        inputs,
+        references,
+        batch_size=batch_size,
+        limit=limit,
+        worst=worst,
+        on_bad=skipped if skip_bad else None,
+    )
+    skipped.finish()
+    print_scores(report)
+    print_errors(report)
+    if record:
+        from nlp_speech.export import record_scores
+
+        record_scores(model.bundle, data[0].name if data else split, report)
+    if plot is not None:
+        draw_confusion_of(report, plot)
+    write_json(report, json_file)
 
 
 def verify(bundle: BundlePath, data: DataFiles = None, limit: Limit = None) -> None:

@@ -8,9 +8,10 @@ import sys
 from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import typer
+from typer.core import TyperGroup
 
 from nlp_speech import bundle_commands, speech_commands, text_commands
 from nlp_speech.console import (
@@ -18,21 +19,16 @@ from nlp_speech.console import (
     check_before_training,
     check_n_best,
     draw_alignment_of,
-    draw_confusion_of,
     draw_sound_of,
     hot_words,
     lines_of_stdin,
     load_model,
     load_tensorflow,
-    print_errors,
     print_explanations,
     print_growing,
     print_result,
-    print_scores,
     say,
-    skipping,
     with_skip_bad,
-    write_json,
     write_previews,
 )
 from nlp_speech.errors import UserError
@@ -40,10 +36,7 @@ from nlp_speech.options import (
     BatchSize,
     BundlePath,
     ConfigPath,
-    DataFiles,
     HotWords,
-    JsonFile,
-    Limit,
     Overrides,
     Runtime,
     SkipBad,
@@ -53,7 +46,30 @@ from nlp_speech.options import (
 
 T = TypeVar("T")
 
+_PANELS = {
+    "Begin": ("demo", "new", "fetch", "synthesize", "check"),
+    "Train": ("train", "tune", "export"),
+    "Measure": ("evaluate", "verify", "benchmark", "tune-language"),
+    "Use": ("predict", "stream", "continue"),
+}
+
+
+class _Commands(TyperGroup):
+    """The commands in the order in which they come to be needed."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return [name for names in _PANELS.values() for name in names]
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        command: Any = super().get_command(ctx, cmd_name)
+        for panel, names in _PANELS.items():
+            if cmd_name in names:
+                command.rich_help_panel = panel
+        return command
+
+
 app = typer.Typer(
+    cls=_Commands,
     help="LSTM models for text and speech: train, export, verify, use.",
     no_args_is_help=True,
     add_completion=False,
@@ -218,59 +234,6 @@ def export(
         typer.echo(export_run(source, output, changes, say))
     else:
         typer.echo(renew_bundle(bundle, output, changes, say))
-
-
-@app.command()
-def evaluate(
-    bundle: BundlePath,
-    split: Annotated[
-        str, typer.Option(help="validation, or a test set of its config")
-    ] = "validation",
-    data: DataFiles = None,
-    runtime: Runtime = "auto",
-    variant: Variant = "dynamic",
-    batch_size: BatchSize = 32,
-    threads: Threads = None,
-    limit: Limit = None,
-    json_file: JsonFile = None,
-    record: Annotated[
-        bool, typer.Option(help="write the scores into the bundle's card")
-    ] = False,
-    plot: Annotated[
-        Path | None, typer.Option(help="draw the confusion matrix to this PNG")
-    ] = None,
-    worst: Annotated[
-        int, typer.Option(min=0, help="examples with the most errors shown, at most")
-    ] = 5,
-    skip_bad: SkipBad = False,
-) -> None:
-    """Score a bundle on a data set."""
-    from nlp_speech.evaluate import evaluate as evaluate_model
-
-    model = load_model(bundle, runtime, variant, threads)
-    skipped = Skipped()
-    inputs, references = model.task.references(
-        skipping(model.config, skip_bad), split, data or ()
-    )
-    report = evaluate_model(
-        model,
-        inputs,
-        references,
-        batch_size=batch_size,
-        limit=limit,
-        worst=worst,
-        on_bad=skipped if skip_bad else None,
-    )
-    skipped.finish()
-    print_scores(report)
-    print_errors(report)
-    if record:
-        from nlp_speech.export import record_scores
-
-        record_scores(model.bundle, data[0].name if data else split, report)
-    if plot is not None:
-        draw_confusion_of(report, plot)
-    write_json(report, json_file)
 
 
 @app.command()

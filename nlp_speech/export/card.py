@@ -146,14 +146,14 @@ def _server(bundle: Bundle) -> str:
         if text
     ]
     server, name = bundle.metrics["server"], bundle.task.SERVER_ENDPOINT
-    given = bundle.samples()[0]["input"]
+    call = name, server[name], bundle.samples()[0]["input"]
     return "\n\n".join(
         [
             intro,
             *described,
             _signatures(server),
-            f"```python\n{server_call(name, server[name], given)}\n```",
-            f"```sh\n{rest_request(bundle.metrics['name'], name, server[name], given)}\n```",
+            f"```python\n{server_call(*call)}\n```",
+            f"```sh\n{rest_request(bundle.metrics['name'], *call)}\n```",
         ]
     )
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
+import typer
 
-from nlp_speech.cli import run
+from nlp_speech.cli import app, run
 
 
 def test_what_the_system_refuses_is_a_sentence(
@@ -25,3 +27,9 @@ def test_a_fault_of_the_program_is_not_hidden() -> None:
 
     with pytest.raises(OSError, match="a fault"):
         run(fault)
+
+
+def test_help_shows_every_command() -> None:
+    group: Any = typer.main.get_command(app)
+    shown = group.list_commands(typer.Context(group))
+    assert sorted(shown) == sorted(group.commands)

@@ -164,7 +164,12 @@ class SentimentConfig(Experiment):
     def _one_vocabulary(self) -> SentimentConfig:
         if self.model.pretrained is None:
             return self
-        learned = ("vocabulary_size", "character_coverage", "learned_from")
+        learned = (
+            "vocabulary_size",
+            "normalization",
+            "character_coverage",
+            "learned_from",
+        )
         for name in learned:
             default = TextTokenizerSection.model_fields[name].default
             if getattr(self.tokenizer, name) != default:
