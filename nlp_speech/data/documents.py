@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from nlp_speech.data.labelled import fingerprint
+from nlp_speech.data.splits import fingerprint
 from nlp_speech.data.tables import read_table
 
 

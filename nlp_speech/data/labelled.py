@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from nlp_speech.data.splits import fingerprint, take_share
 from nlp_speech.data.tables import Row, read_table
 from nlp_speech.errors import UserError
 
@@ -110,8 +111,8 @@ def split_examples(
 ) -> tuple[list[Example], list[Example]]:
     """Takes a part of each class away, at random but the same for the same seed.
 
-    Equal texts stay together: what is like a text of the second part leaves the first.
-    A class with one example stays in the first part.
+    Equal texts stay together, and in the first part if their labels differ. A class of
+    one text stays there, too; see `take_share`.
 
     Args:
         examples: of all classes.
@@ -122,25 +123,22 @@ def split_examples(
         What is left, and what was taken, both in the order of `examples`.
     """
     random = np.random.default_rng([seed, len(examples)])
+    prints = [fingerprint(e.text) for e in examples]
+    labels: dict[str, set[str]] = {}
+    classes: dict[str, list[int]] = {}
+    for row, (example, found) in enumerate(zip(examples, prints, strict=True)):
+        labels.setdefault(found, set()).add(example.label)
+        classes.setdefault(example.label, []).append(row)
     taken: set[int] = set()
-    for label in sorted({e.label for e in examples}):
-        rows = [n for n, e in enumerate(examples) if e.label == label]
-        count = min(max(1, round(share * len(rows))), len(rows) - 1)
-        taken.update(random.permutation(rows)[:count].tolist())
-    second = [examples[n] for n in sorted(taken)]
-    rest = [e for n, e in enumerate(examples) if n not in taken]
-    return without(rest, (e.text for e in second)), second
+    for _, rows in sorted(classes.items()):
+        drawn = take_share([prints[row] for row in rows], share, random)
+        taken.update(rows[place] for place in drawn)
+    taken = {row for row in taken if len(labels[prints[row]]) == 1}
+    first = [e for row, e in enumerate(examples) if row not in taken]
+    return first, [examples[row] for row in sorted(taken)]
 
 
 def without(examples: Iterable[Example], texts: Iterable[str]) -> list[Example]:
-    """The examples whose text is none of `texts`, by letters and digits alone."""
+    """The examples whose text is none of `texts`, case and punctuation aside."""
     known = {fingerprint(text) for text in texts}
     return [e for e in examples if fingerprint(e.text) not in known]
-
-
-def fingerprint(text: str) -> str:
-    """What two texts share that differ in case, punctuation and spaces only.
-
-    A text without any letter or digit is its own fingerprint.
-    """
-    return " ".join(re.findall(r"\w+", text.casefold())) or text.strip()

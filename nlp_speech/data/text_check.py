@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from nlp_speech.contract import Finding
-from nlp_speech.data.labelled import fingerprint
+from nlp_speech.data.splits import fingerprint
 
 _SHOWN = 3
 _WIDTH = 60  # characters of a text that are shown

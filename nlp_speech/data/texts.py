@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from nlp_speech.data.labelled import fingerprint
 from nlp_speech.data.parallel import read_lines
+from nlp_speech.data.splits import fingerprint, take_share
 from nlp_speech.data.tables import COMPRESSED, FORMATS, Column, read_table
 from nlp_speech.errors import UserError
 
@@ -48,7 +48,7 @@ def numbered_texts(path: Path, column: Column) -> Iterator[tuple[int, str]]:
 
 
 def without_texts(texts: Iterable[str], others: Iterable[str]) -> list[str]:
-    """The texts that are none of `others`, by letters and digits alone."""
+    """The texts that are none of `others`, case and punctuation aside."""
     known = {fingerprint(text) for text in others}
     return [text for text in texts if fingerprint(text) not in known]
 
@@ -58,7 +58,7 @@ def split_texts(
 ) -> tuple[list[str], list[str]]:
     """Takes a part of the texts away, at random but the same for the same seed.
 
-    Equal texts stay together: what is like a text of the second part leaves the first.
+    Equal texts stay together; see `take_share`.
 
     Args:
         texts: two at least.
@@ -69,11 +69,9 @@ def split_texts(
         What is left, and what was taken, both in the order of `texts`.
     """
     random = np.random.default_rng([seed, len(texts)])
-    count = min(max(1, round(share * len(texts))), len(texts) - 1)
-    taken: set[int] = set(random.permutation(len(texts))[:count].tolist())
-    second = [texts[n] for n in sorted(taken)]
-    rest = [text for n, text in enumerate(texts) if n not in taken]
-    return without_texts(rest, second), second
+    taken = take_share([fingerprint(text) for text in texts], share, random)
+    first = [text for n, text in enumerate(texts) if n not in taken]
+    return first, [texts[n] for n in sorted(taken)]
 
 
 def drawn(texts: Sequence[str], count: int, seed: int) -> list[str]:

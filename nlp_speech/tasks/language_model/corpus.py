@@ -40,18 +40,18 @@ def read_corpus(config: LanguageModelConfig) -> Corpus:
     others = [text for part in data.exclude for text in _read(part)]
     validation = [] if data.validation is None else _read(data.validation)
     kept = without_texts(texts, [*others, *validation])
-    if len(kept) < 2:
+    if not kept:
         raise UserError(
-            "data.exclude and data.validation leave fewer than two training texts; "
-            "give training texts of their own"
+            "data.exclude and data.validation leave no training text; give training "
+            "texts of their own"
         )
     train = kept
     if data.validation is None:
         train, validation = split_texts(kept, data.validation_share, config.seed)
-    if not train:
+    if not validation:
         raise UserError(
-            "all training texts are the same, so that none is left for validation; "
-            "give data.validation"
+            "there is one training text only, which leaves none for validation; put a "
+            "text on each line, or give data.validation"
         )
     own = 0 if data.validation else len(validation)
     return Corpus(train, validation, len(texts) - len(train) - own)

@@ -67,15 +67,14 @@ def read_corpus(config: SentimentConfig) -> Corpus:
     classes = classes_of(kept, data.labels)
     if data.validation is None:
         train, validation = split_examples(kept, data.validation_share, config.seed)
-        excluded += len(kept) - len(train) - len(validation)
     else:
         train = kept
         validation = _read(config, data.validation, keep_blank=True)
         _check_labels(validation, classes, data.validation)
     if not validation:
         raise UserError(
-            "every class has one example, so that none is left for validation; add "
-            "examples or give data.validation"
+            "every class has one text, so that none is left for validation; add "
+            "texts or give data.validation"
         )
     corpus = Corpus(train, validation, classes, excluded)
     corpus.warnings.extend(_warnings(corpus))

@@ -28,16 +28,32 @@ EXAMPLES = st.lists(
 def test_split(examples: list[Example], share: float, seed: int) -> None:
     train, validation = split_examples(examples, share, seed)
     assert (train, validation) == split_examples(examples, share, seed)
-    counts = Counter(e.label for e in examples)
-    taken = Counter(e.label for e in validation)
-    for label, count in counts.items():
-        assert taken[label] == min(max(1, round(share * count)), count - 1)
-    # No text is in both, and nothing else is lost.
+    assert Counter(train) + Counter(validation) == Counter(examples)
+    # No text is in both, and each class stays in training.
     seen = {fingerprint(e.text) for e in validation}
     assert not seen & {fingerprint(e.text) for e in train}
-    lost = Counter(examples) - Counter(train) - Counter(validation)
-    assert {fingerprint(e.text) for e in lost} <= seen
-    assert not Counter(train) + Counter(validation) - Counter(examples)
+    assert {e.label for e in train} == {e.label for e in examples}
+
+
+@given(st.lists(st.sampled_from("xyz"), min_size=1), st.floats(0.01, 0.99))
+def test_split_of_different_texts_takes_the_share(labels: str, share: float) -> None:
+    examples = [Example(f"text {n}", label) for n, label in enumerate(labels)]
+    _, validation = split_examples(examples, share, 1)
+    taken = Counter(e.label for e in validation)
+    for label, count in Counter(labels).items():
+        assert taken[label] == min(max(1, round(share * count)), count - 1)
+
+
+def test_split_of_texts_that_many_say() -> None:
+    """As in chats: a text has 1,000 / rank rows."""
+    examples = [
+        Example(f"text {rank}", "xy"[rank % 2])
+        for rank in range(1, 1001)
+        for _ in range(1000 // rank)
+    ]
+    train, validation = split_examples(examples, 0.1, 1)
+    assert len(validation) == pytest.approx(0.1 * len(examples), rel=0.02)
+    assert len(train) + len(validation) == len(examples)
 
 
 def test_another_seed_is_another_split() -> None:
@@ -50,6 +66,23 @@ def test_without_ignores_case_punctuation_and_spaces() -> None:
     examples = [Example(t, "x") for t in ("It 's  GOOD !", "it s bad", "!", "?!")]
     left = without(examples, ["it's good", "?!"])
     assert [e.text for e in left] == ["it s bad", "!"]
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("वह गया", "वह गयी"),  # vowel signs are marks, not letters
+        ("I got it 😀", "I got it 😡"),
+        ("learn C++", "learn C#"),
+        ("5", "+5"),
+    ],
+)
+def test_other_texts_are_others(one: str, other: str) -> None:
+    assert fingerprint(one) != fingerprint(other)
+
+
+def test_the_same_text_in_other_unicode() -> None:
+    assert fingerprint("Na\u00efve!") == fingerprint("nai\u0308ve")
 
 
 def test_classes() -> None:

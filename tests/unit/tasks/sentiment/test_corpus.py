@@ -113,7 +113,7 @@ def test_a_class_with_one_example_is_trained_on(make_config: Any) -> None:
         "class 'rare' has 1 training example and none for validation: how well it is "
         "found cannot be measured"
     ]
-    with pytest.raises(UserError, match="every class has one example"):
+    with pytest.raises(UserError, match="every class has one text"):
         read_corpus(make_config([("odd", "x"), ("even", "y")]))
 
 
