@@ -264,13 +264,18 @@ def draw_alignment_of(
     """Draws what the attention looked at for one text (`predict --attention`)."""
     from nlp_speech.plots import draw_attention
 
+    alignment = model.task.EXTRAS.alignment
+    if alignment is None:
+        raise UserError(
+            f"--attention: a {model.task.NAME} model has no alignment to draw"
+        )
     if len(inputs) != 1:
         raise UserError("--attention draws the alignment of one text; give just one")
     [result] = model(inputs, endpoint=model.task.DEVICE_ENDPOINT)
     print_result(inputs[0], result, as_json, n_best)
-    if result.source_pieces and result.target_pieces:
-        pieces = (result.source_pieces, result.target_pieces)
-        draw_attention(*pieces, result.alignment, path)
+    read, written, weights = alignment(result)
+    if read and written:
+        draw_attention(read, written, weights, path)
     else:
         say("nothing was read or written, so there is no alignment to draw")
 

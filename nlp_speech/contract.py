@@ -142,6 +142,8 @@ class Extras:
             --hot-word`).
         explain: ``(answer, text)``: the result, and how much each word speaks for it
             (`predict --explain`).
+        alignment: ``(result)``: the pieces read, those written, and how much each
+            written one looked at each read one (`predict --attention`).
         picture: ``(given, result, assets)``: a `SoundPicture` of a sound and what was
             heard in it (`predict --plot`).
         pieces: ``(given, assets)``: the inputs that stand for one that is too long to
@@ -158,6 +160,7 @@ class Extras:
     ways: Callable[[Predictor, Any], Mapping[str, Way]] | None = None
     expecting: Callable[[Any, Mapping[str, float]], Any] | None = None
     explain: Callable[[Callable[..., Any], str], tuple[Any, Any]] | None = None
+    alignment: Callable[[Any], tuple[Sequence[str], Sequence[str], Any]] | None = None
     picture: Callable[[str, Any, Any], Any] | None = None
     pieces: Callable[[str, Any], list[str]] | None = None
     joined: Callable[[Sequence[str], Sequence[Any]], Any] | None = None

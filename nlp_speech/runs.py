@@ -56,7 +56,7 @@ def export_run(
             directory,
             model,
             output,
-            examples=examples_of(task, config, assets, "validation"),
+            examples=_validation(task, config, assets),
             training=_history(run),
             say=say,
         )
@@ -105,7 +105,7 @@ def renew_bundle(
             model,
             output,
             metrics["metrics"] if same else None,
-            examples=_validation(task, config, assets, say),
+            examples=_validation_if_there(task, config, assets, say),
             data=metrics["data"],
             training=metrics["training"],
             say=say,
@@ -113,11 +113,19 @@ def renew_bundle(
 
 
 def _validation(
+    task: Task, config: Any, assets: Any
+) -> tuple[Sequence[str], Sequence[Any]]:
+    """What a bundle is verified with."""
+    limit = config.export.verify_limit
+    return examples_of(task, config, assets, "validation", limit=limit)
+
+
+def _validation_if_there(
     task: Task, config: Any, assets: Any, say: Callable[[str], None]
 ) -> tuple[Sequence[str], Sequence[Any]] | None:
-    """The validation data, or None where they are not."""
+    """The same, or None where the data are not."""
     try:
-        return examples_of(task, config, assets, "validation")
+        return _validation(task, config, assets)
     except UserError as error:
         say(f"verifying with the samples only: {error}")
         return None

@@ -153,7 +153,9 @@ class TrainingSection(Section):
         default=5, ge=1, description="best checkpoints averaged for export, at most"
     )
     evaluation_limit: int | None = Field(
-        default=None, ge=1, description="validation examples decoded, or null for all"
+        default=None,
+        ge=1,
+        description="validation examples decoded (drawn), or null",
     )
     accumulate: int = Field(
         default=1, ge=1, description="batches whose gradients make one update"
@@ -244,7 +246,7 @@ class ExportSection(Section):
         default=0.3, ge=0, description="points of the metric quantization may lose"
     )
     verify_limit: int = Field(
-        default=1000, ge=1, description="validation examples used to verify"
+        default=1000, ge=1, description="validation examples drawn to verify"
     )
 
 

@@ -13,6 +13,8 @@ from copy import copy
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from nlp_speech.bundle import SAVED_MODEL_FILE, TEXT_VARIANT, Bundle
 from nlp_speech.contract import Predictor, Task
 from nlp_speech.errors import UserError
@@ -194,16 +196,35 @@ def answer(
 
 
 def examples_of(
-    task: Task, config: Any, assets: Any, split: str, files: Sequence[Path] = ()
+    task: Task,
+    config: Any,
+    assets: Any,
+    split: str,
+    files: Sequence[Path] = (),
+    limit: int | None = None,
 ) -> tuple[list[str], list[Any]]:
     """The inputs of a split and their references; see `Task.references`.
 
     Where the config skips what is bad, inputs that cannot be read are left out.
 
+    Args:
+        task: the light side of a task.
+        config: of the experiment.
+        assets: what the task learned from the data.
+        split: of the config.
+        files: read instead of the split, if there are any.
+        limit: so many examples at most, drawn by the config's seed and in their order:
+            the first of a file may all be of one kind. None for all.
+
     Raises:
         UserError: as `Task.references`, or no input can be read.
     """
     inputs, references = task.references(config, split, files)
+    if limit is not None and limit < len(inputs):
+        order = np.random.default_rng(config.seed).permutation(len(inputs))
+        some: list[int] = sorted(order[:limit].tolist())
+        inputs = [inputs[n] for n in some]
+        references = [references[n] for n in some]
     if not getattr(config.data, "skip_bad", False):
         return inputs, references
     kept = [n for n, given in enumerate(inputs) if _can_be_read(task, given, assets)]

@@ -36,6 +36,13 @@ class FlatIds:
         flat = chain.from_iterable(chain(row, tail) for row in rows)
         return cls(np.fromiter(flat, np.int32, int(offsets[-1])), offsets)
 
+    @classmethod
+    def joined(cls, parts: Sequence[FlatIds]) -> FlatIds:
+        """The sequences of several, one after the other."""
+        lengths = np.concatenate([part.lengths for part in parts])
+        offsets = np.concatenate([[0], np.cumsum(lengths)])
+        return cls(np.concatenate([part.ids for part in parts]), offsets)
+
     def shortened(self, most: int) -> FlatIds:
         """The same sequences, with at most so many ids before the last one of each."""
         lengths = np.minimum(self.lengths, most + 1)

@@ -27,9 +27,14 @@ class Hypothesis:
 def found_texts(texts: Sequence[str], scores: np.ndarray) -> tuple[Hypothesis, ...]:
     """The hypotheses of one input, best first, without slots that hold nothing.
 
+    A search may write one text in several ways, as other pieces: the best one counts.
+
     Args:
         texts: of each slot, best first.
         scores: of each slot, [slots].
     """
-    pairs = zip(texts, scores, strict=True)
-    return tuple(Hypothesis(t, float(s)) for t, s in pairs if s > _NOTHING)
+    found: dict[str, Hypothesis] = {}
+    for text, score in zip(texts, scores, strict=True):
+        if score > _NOTHING:
+            found.setdefault(text, Hypothesis(text, float(score)))
+    return tuple(found.values())

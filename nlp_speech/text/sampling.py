@@ -2,7 +2,9 @@
 
 Pieces of a unigram model do not cross spaces, so a sampled segmentation of a text is a
 sampled segmentation of each of its words. Here the segmentations of each distinct word
-are listed once; an epoch is then drawn for all words at once with NumPy.
+are listed once; an epoch is then drawn for all words at once with NumPy. Where words
+are not spaced, as in Japanese, each few pieces of the best segmentation are a word: the
+places between them stay, and memory stays bounded.
 
 SentencePiece can sample too, but what it draws with one seed differs from process to
 process: a run that is resumed would not be the run that was killed.
@@ -18,7 +20,10 @@ from nlp_speech.text.flat import FlatIds
 from nlp_speech.text.tokenizer import Tokenizer
 
 _SPACE = "\u2581"
-_CHUNK = 1000  # texts between which other threads may work
+_CHUNK = 1000  # texts between which other threads may work, or words listed at once
+_LONGEST_WORD = 12  # pieces
+_MOST_OF_ALL = 1 << 24  # segmentations of all words together, roughly
+_LEAST = 8  # of each word all the same
 
 
 class SubwordSampler:
@@ -42,11 +47,9 @@ class SubwordSampler:
         most: int = 256,
     ) -> None:
         self._words, self._offsets, words = _split(tokenizer, texts, end is not None)
-        segmentations = _segmentations(tokenizer, words, most)
-        if end is not None:
-            segmentations.append([(end,)])
-        self._pieces = FlatIds.of(s for options in segmentations for s in options)
-        counts = np.array([len(options) for options in segmentations], np.int64)
+        fair = _MOST_OF_ALL // max(len(words), 1)
+        most = max(min(_LEAST, most), min(most, fair))
+        self._pieces, counts = _segmentations(tokenizer, words, most, end)
         self._choices = _choices(self._pieces, counts, tokenizer.scores * alpha)
 
     def __call__(self, seed: Sequence[int]) -> FlatIds:
@@ -94,11 +97,11 @@ def _split(
 
 
 def _words(ids: Sequence[int], tokenizer: Tokenizer) -> Iterable[tuple[int, ...]]:
-    """The pieces of a text, word by word."""
+    """The pieces of a text, word by word, long ones in parts."""
     starts = tokenizer.starts_word
     begin = 0
     for n in range(1, len(ids)):
-        if starts[ids[n]]:
+        if starts[ids[n]] or n - begin == _LONGEST_WORD:
             yield tuple(ids[begin:n])
             begin = n
     if ids:
@@ -106,15 +109,29 @@ def _words(ids: Sequence[int], tokenizer: Tokenizer) -> Iterable[tuple[int, ...]
 
 
 def _segmentations(
-    tokenizer: Tokenizer, words: Sequence[tuple[int, ...]], most: int
-) -> list[list[tuple[int, ...]]]:
-    """The most likely segmentations of each word, always with its best one."""
-    result = []
-    for word in words:
-        options = tokenizer.best_splits("".join(tokenizer.pieces(word)), most)
-        # A word that does not come back, such as one of unknown characters, stays.
-        result.append(options if word in options else [word])
-    return result
+    tokenizer: Tokenizer, words: Sequence[tuple[int, ...]], most: int, end: int | None
+) -> tuple[FlatIds, np.ndarray]:
+    """The most likely segmentations of each word, always with its best one.
+
+    Returns:
+        All of them, word by word, and how many each word has. The end of a text, if
+        any, is the last word.
+    """
+    parts = [FlatIds.of([])]
+    counts: list[int] = []
+    for begin in range(0, len(words), _CHUNK):
+        listed = []
+        for word in words[begin : begin + _CHUNK]:
+            options = tokenizer.best_splits("".join(tokenizer.pieces(word)), most)
+            # A word that does not come back, such as one of unknown characters, stays.
+            options = options if word in options else [word]
+            counts.append(len(options))
+            listed += options
+        parts.append(FlatIds.of(listed))
+    if end is not None:
+        parts.append(FlatIds.of([(end,)]))
+        counts.append(1)
+    return FlatIds.joined(parts), np.array(counts, np.int64)
 
 
 def _choices(pieces: FlatIds, counts: np.ndarray, scores: np.ndarray) -> np.ndarray:

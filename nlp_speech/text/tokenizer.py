@@ -33,6 +33,7 @@ _CHUNK = 1000
 _TRAINING_THREADS = 4
 _SPACE = "\u2581"
 _LONGEST_SENTENCE = 1 << 16  # bytes; SentencePiece leaves out longer ones
+_LONGEST_PART = _LONGEST_SENTENCE // 4 - 1  # characters, of four bytes at most
 
 
 class Tokenizer:
@@ -101,18 +102,30 @@ class Tokenizer:
             ids += self._model.encode(chunk, num_threads=1)
         return ids
 
-    def best_splits(self, word: str, most: int) -> list[tuple[int, ...]]:
-        """The most likely ways to split a word into pieces, the best one first.
+    def best_splits(self, part: str, most: int) -> list[tuple[int, ...]]:
+        """The most likely ways to split a part of a text into pieces, best first.
 
         Args:
-            word: one word as the pieces spell it, U+2581 before it; anything else has
-                no splits.
+            part: as the pieces spell it, U+2581 for a space, which stands in front of a
+                word; if it stands elsewhere, there are no splits.
             most: how many at most, up to 512.
         """
-        if not word.startswith(_SPACE) or _SPACE in word[1:]:
+        if not part or _SPACE in part[1:]:
             return []
-        found = self._model.nbest_encode(word[1:], nbest_size=most, out_type=int)
+        found = self._as_spelled.nbest_encode(part, nbest_size=most, out_type=int)
         return [tuple(ids) for ids in found]
+
+    @cached_property
+    def _as_spelled(self) -> sentencepiece.SentencePieceProcessor:
+        """The same model without the space that is put before a text."""
+        from sentencepiece import sentencepiece_model_pb2
+
+        model = sentencepiece_model_pb2.ModelProto.FromString(self.model_bytes)
+        model.normalizer_spec.add_dummy_prefix = False
+        model.normalizer_spec.remove_extra_whitespaces = False
+        return sentencepiece.SentencePieceProcessor(
+            model_proto=model.SerializeToString()
+        )
 
     @cached_property
     def scores(self) -> np.ndarray:
@@ -238,7 +251,7 @@ def train_tokenizer(texts: Iterable[str], section: VocabularySection) -> Tokeniz
         # The trainer swallows what an iterator raises.
         try:
             for text in texts:
-                yield normalize(text)
+                yield from _parts(normalize(text))
         except BaseException as error:
             failures.append(error)
 
@@ -268,6 +281,17 @@ def train_tokenizer(texts: Iterable[str], section: VocabularySection) -> Tokeniz
     if failures:
         raise failures[0]
     return Tokenizer(model.getvalue())
+
+
+def _parts(text: str) -> Iterator[str]:
+    """A text in parts that the trainer does not pass over, cut at spaces if it can."""
+    begin = 0
+    while len(text) - begin > _LONGEST_PART:
+        cut = text.rfind(" ", begin + 1, begin + _LONGEST_PART)
+        end = begin + _LONGEST_PART if cut < 0 else cut
+        yield text[begin:end]
+        begin = end
+    yield text[begin:]
 
 
 def _explained(message: str, section: VocabularySection) -> UserError:

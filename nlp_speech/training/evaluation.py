@@ -43,9 +43,10 @@ class Evaluator:
         self._loss = make_loss(training_task, config, self.model)
         endpoints = training_task.endpoints(config, assets, self.model)
         self._predictor = KerasPredictor(endpoints)
-        inputs, references = examples_of(task, config, assets, "validation")
         limit = config.training.evaluation_limit
-        self._inputs, self._references = inputs[:limit], references[:limit]
+        self._inputs, self._references = examples_of(
+            task, config, assets, "validation", limit=limit
+        )
 
     def evaluate(self, weights: Arrays) -> dict[str, float]:
         """The loss in nats a token and the task's metrics, of weights by path."""

@@ -308,6 +308,16 @@ def test_attention_of_nothing_is_an_empty_translation(
     assert not file.exists()
 
 
+def test_attention_of_a_model_without_alignment(
+    nlp_speech: NlpSpeech, tmp_path: Path
+) -> None:
+    bundle = ROOT / "saved_models" / "sentiment_en"
+    words = ("--attention", tmp_path / "a.png", "--runtime", "tflite")
+    done = nlp_speech("predict", bundle, "Good.", *words)
+    message = "nlp-speech: --attention: a sentiment model has no alignment to draw\n"
+    assert (done.code, done.out, done.err) == (1, "", message)
+
+
 def test_attention_of_two_texts_is_refused(
     nlp_speech: NlpSpeech, trained_bundle: Path, tmp_path: Path
 ) -> None:

@@ -30,7 +30,6 @@ DEVICE_ENDPOINT = "translate_ids"
 TEXT_ENDPOINT = "translate_text"
 METRIC = "bleu"
 COUNTED = "tokens"
-EXTRAS = Extras()
 
 
 @dataclass(frozen=True)
@@ -245,3 +244,10 @@ def _with_alignment(
         target_pieces=tuple(assets.target.pieces(rows[0])),
         alignment=outputs["alignment"][n, 0, : lengths[0], : len(read)],
     )
+
+
+def _alignment(result: Translation) -> tuple[Sequence[str], Sequence[str], np.ndarray]:
+    return result.source_pieces, result.target_pieces, result.alignment
+
+
+EXTRAS = Extras(alignment=_alignment)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+import random
 import subprocess
 import sys
+import tracemalloc
 import zlib
 from collections import Counter
 from pathlib import Path
@@ -84,6 +86,23 @@ def test_segmentations_come_as_often_as_they_should(
         share = weight / total
         error = 5 * math.sqrt(share * (1 - share) / draws)
         assert found[way] / draws == pytest.approx(share, abs=error + 1e-9)
+
+
+def test_texts_without_spaces_are_sampled_in_bounded_memory() -> None:
+    texts = [
+        "".join(random.Random(n).choices("日本語の本を読む人", k=60))
+        for n in range(300)
+    ]
+    tokenizer = train_tokenizer(texts, TokenizerSection(vocabulary_size=100))
+    tracemalloc.start()
+    sampler = SubwordSampler(tokenizer, texts, 0.1)
+    drawn = rows(sampler, 1)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert tokenizer.decode(drawn) == texts
+    others = sum(a != b for a, b in zip(drawn, tokenizer.encode(texts), strict=True))
+    assert others > 290
+    assert peak < 60e6
 
 
 def test_the_seed_decides(tokenizer: Tokenizer) -> None:

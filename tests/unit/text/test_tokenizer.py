@@ -92,6 +92,17 @@ def test_round_trip_applies_nfkc(tokenizer: Tokenizer) -> None:
     assert tokenizer.decode(tokenizer.encode(texts)) == wanted
 
 
+def test_learns_from_the_longest_texts() -> None:
+    spaced = " ".join(TEXTS * 20)
+    unspaced = "日本語の本" * 30_000
+    assert min(len(spaced), len(unspaced)) > 100_000
+    tokenizer = train_tokenizer([*TEXTS, spaced], section())
+    assert tokenizer.size == SIZE
+    both = train_tokenizer([spaced, unspaced], section())
+    (ids,) = both.encode(["本 Hund"])
+    assert UNK not in ids
+
+
 def test_folds_case_when_asked() -> None:
     folding = section(40).model_copy(update={"normalization": "nmt_nfkc_cf"})
     tokenizer = train_tokenizer(TEXTS, folding)
