@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass
 from typing import Any
 
@@ -140,6 +141,10 @@ class PrefixSearch:
         root = _Prefix(0, None, language)
         self._beam = {root: _Scores(blank=0.0, best_blank=0.0)}
         self.steps = 0
+
+    def copied(self) -> PrefixSearch:
+        """The search as it is now, to go back to; neither changes the other."""
+        return copy(self)  # a step makes a new beam and leaves the old one as it is
 
     def advance(self, log_probs: np.ndarray) -> None:
         """Reads the next steps, [steps, labels] log-probabilities."""

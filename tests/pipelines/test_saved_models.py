@@ -88,6 +88,14 @@ def test_hears_digits_while_they_are_said(tmp_path: Path) -> None:
         digits = np.concatenate([read_samples(clip, rate) for clip in clips])
         assert _streamed(recognizer, digits) == "7 2 9"
         assert _whole(model, digits, rate, tmp_path) == "7 2 9"
+        # Pauses as long as the silence that ends a segment: no digit is cut.
+        for pause in (0.5, 0.6, 0.7, 0.8):
+            apart = np.zeros([len(clips), 2, int(pause * rate / 2)], np.float32)
+            sounds = [read_samples(clip, rate) for clip in clips]
+            spoken = [
+                p for s, (a, b) in zip(sounds, apart, strict=True) for p in (a, s, b)
+            ]
+            assert _streamed(recognizer, np.concatenate(spoken)) == "7 2 9"
 
 
 def _streamed(recognizer: Any, samples: np.ndarray) -> str:

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from nlp_speech.contract import Predictor
-from nlp_speech.decoding.ctc_host import confidences
+from nlp_speech.decoding.ctc_host import PrefixSearch, confidences
 from nlp_speech.errors import UserError
 from nlp_speech.tasks.speech_recognition import STREAM_ENDPOINT, Assets, expecting
 from nlp_speech.tasks.speech_recognition.language import search_of
@@ -69,13 +69,26 @@ class Segment:
         return f"{self.start:8.2f} {end}  {self.text}"
 
 
+@dataclass(frozen=True)
+class _Place:
+    """A place in a segment, and all that was known there."""
+
+    state: np.ndarray
+    lag: int
+    samples: int
+    search: PrefixSearch
+    heard: int  # arrays of log-probabilities
+
+
 class StreamingRecognizer:
     """Recognizes one stream; any number of them may share a model.
 
     A segment ends after `streaming.silence_seconds` of silence that follow speech, or
-    after `streaming.max_seconds`; then all is as at the beginning. So the text of a
-    segment is the one that the model gives to the samples from its start to its end,
-    however they came in.
+    after `streaming.max_seconds`: in the middle of the silence, since the next word may
+    have begun before the model writes it, or where there is none, at once. What came
+    after the end is heard again, with all as at the beginning. So the text of a segment
+    is the one that the model gives to the samples from its start to its end, however
+    they came in.
 
     Args:
         model: of a bundle whose model is not bidirectional; not changed.
@@ -143,8 +156,9 @@ class StreamingRecognizer:
         while len(self._waiting) >= size:
             chunk, self._waiting = self._waiting[:size], self._waiting[size:]
             self._read(chunk)
+            self._look_for_end(chunk)
             if self._has_ended():
-                found += self._end()
+                found += self._end_in_silence()
         return found
 
     def partial(self) -> Segment:
@@ -168,8 +182,14 @@ class StreamingRecognizer:
         self._lag = self._config.model.look_ahead  # steps that mean nothing yet
         self._samples = 0
         self._log_probs: list[np.ndarray] = []
-        self._last_heard: int | None = None
         self._search.reset()
+        self._note_label(None)
+
+    def _note_label(self, step: int | None) -> None:
+        """Remembers the step of the last label: any silence begins anew."""
+        self._last_heard = step
+        self._silence: _Place | None = None  # its middle
+        self._since_then: list[np.ndarray] = []
 
     def _read(self, chunk: np.ndarray) -> None:
         """Runs the model on a chunk; one that is not full is the last of a segment."""
@@ -191,7 +211,7 @@ class StreamingRecognizer:
     def _hear(self, log_probs: np.ndarray) -> None:
         heard = np.flatnonzero(self._audible[log_probs.argmax(axis=1)])
         if len(heard):
-            self._last_heard = self._search.steps + int(heard[-1])
+            self._note_label(self._search.steps + int(heard[-1]))
         self._search.advance(log_probs)
         self._log_probs.append(log_probs)
 
@@ -203,6 +223,30 @@ class StreamingRecognizer:
             return False
         silence = (self._search.steps - 1 - self._last_heard) * unit
         return silence >= streaming.silence_seconds
+
+    def _look_for_end(self, chunk: np.ndarray) -> None:
+        """Keeps the middle of a silence and the chunks after it."""
+        if self._silence is not None:
+            self._since_then.append(chunk)
+            return
+        if self._last_heard is None:
+            return
+        config = self._config
+        half = config.streaming.silence_seconds * config.frontend.sample_rate / 2
+        if self._samples >= (self._last_heard + 1) * config.step_samples + half:
+            search, heard = self._search.copied(), len(self._log_probs)
+            self._silence = _Place(self._state, self._lag, self._samples, search, heard)
+
+    def _end_in_silence(self) -> list[Segment]:
+        """Ends the segment where its last silence has its middle."""
+        place, again = self._silence, self._since_then
+        if place is not None:
+            self._state, self._lag = place.state, place.lag
+            self._samples, self._search = place.samples, place.search
+            del self._log_probs[place.heard :]
+        found = self._end()
+        self._waiting = np.concatenate([*again, self._waiting])
+        return found
 
     def _end(self) -> list[Segment]:
         """Hears the steps that were looked ahead for, and begins a new segment."""

@@ -151,10 +151,11 @@ class Scripted:
     runtime = "keras"
     max_batch_size = 1
 
-    def __init__(self, assets: Assets) -> None:
+    def __init__(self, assets: Assets, delay: float = 0.0) -> None:
         self.config = assets.config
         self.size = assets.labels.size
-        self.ahead = self.config.model.look_ahead
+        step = self.config.step_samples / self.config.frontend.sample_rate
+        self.ahead = self.config.model.look_ahead + round(delay / step)
 
     def __call__(self, endpoint: str, arrays: Any) -> dict[str, np.ndarray]:
         steps = self.config.streaming.chunk_steps
@@ -189,11 +190,26 @@ def test_silence_after_speech_ends_a_segment(small: Any) -> None:
     first, second = found
     assert first.start == 0
     assert [w.start for w in first.words] == [pytest.approx(1.2)]
-    # 0.3 seconds after the last letter, the look-ahead and the rest of a chunk.
+    # In the middle of the silence, the look-ahead and the rest of a chunk later.
     spoken = (1200 + 120 + 100 + 120) / small.rate
-    assert spoken + 0.3 <= first.end <= spoken + 0.3 + config.latency_seconds + 0.02
+    assert spoken + 0.15 <= first.end <= spoken + 0.15 + config.latency_seconds + 0.02
     assert second.start == first.end
     assert second.end == sum(map(len, parts)) / small.rate
+
+
+def test_a_word_that_begins_before_the_end_is_known_is_heard_whole(small: Any) -> None:
+    """Labels come 0.25 s late, so that the end is known when the next word is said."""
+    config = small.config(streaming={"silence_seconds": 0.3, "max_seconds": 20})
+    assets, _ = small.recognizer(config)
+    stub: Any = SimpleNamespace(predictor=Scripted(assets, delay=0.25), assets=assets)
+    loud, silent = np.ones(120, np.float32), np.zeros(550, np.float32)
+    parts = [loud, silent] * 3
+    segments = listen(StreamingRecognizer(stub), parts)
+    assert [segment.text for segment in segments] == ["a", "a", "a"]
+    for number, segment in enumerate(segments[:-1]):
+        spoken, following = 670 * number + 120, 670 * (number + 1)
+        assert spoken < segment.end * small.rate < following
+    assert segments[-1].end == sum(map(len, parts)) / small.rate
 
 
 def test_silence_alone_is_no_segment(small: Any) -> None:
