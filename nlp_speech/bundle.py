@@ -9,7 +9,6 @@ of every other file except the card, which a person may edit. No TensorFlow is i
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from typing import Any, cast
 from nlp_speech.config import read_config
 from nlp_speech.contract import Task, load_task
 from nlp_speech.errors import UserError
+from nlp_speech.files import sha256
 
 FORMAT_VERSION = 1
 """Raised whenever an older library could misread a bundle."""
@@ -198,12 +198,6 @@ def file_digests(directory: Path) -> dict[str, dict[str, Any]]:
         for name, path in names.items()
         if name not in _UNCHECKED
     }
-
-
-def sha256(path: Path) -> str:
-    """The SHA-256 of a file, in hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _read_metrics(directory: Path) -> dict[str, Any]:

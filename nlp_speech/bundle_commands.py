@@ -9,6 +9,7 @@ import typer
 
 from nlp_speech.console import (
     Skipped,
+    check_confusion,
     draw_confusion_of,
     load_model,
     load_tensorflow,
@@ -65,6 +66,8 @@ def evaluate(
     from nlp_speech.evaluate import evaluate as evaluate_model
 
     model = load_model(bundle, runtime, variant, threads)
+    if plot is not None:
+        check_confusion(model)
     skipped = Skipped()
     inputs, references = model.task.references(
         skipping(model.config, skip_bad), split, data or ()

@@ -349,12 +349,16 @@ def _counts(errors: dict[str, Any]) -> str:
     return ", ".join(f"{errors[kind]} {kind}" for kind in kinds)
 
 
+def check_confusion(model: Model) -> None:
+    """Refuses to draw what a task has not, before anything is answered."""
+    if model.task.EXTRAS.confusion is None:
+        raise UserError(f"--plot: a {model.task.NAME} has no classes to confuse")
+
+
 def draw_confusion_of(report: dict[str, Any], path: Path) -> None:
     """Draws what was taken for what (`evaluate --plot`)."""
     from nlp_speech.plots import draw_confusion
 
-    if "confusion" not in report:
-        raise UserError(f"--plot: a {report['task']} has no classes to confuse")
     draw_confusion(report["confusion"]["labels"], report["confusion"]["counts"], path)
 
 

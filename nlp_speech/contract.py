@@ -149,6 +149,8 @@ class Extras:
         pieces: ``(given, assets)``: the inputs that stand for one that is too long to
             be answered at once.
         joined: ``(pieces, results)``: the one result of such an input.
+        size: ``(given, assets)``: how long an input is, so that those of like length
+            are run together; None: the length of the string.
         confusion: ``(results, references)``: labels, and what was taken for what
             (`evaluate --plot`).
         errors: ``(inputs, results, references, count)``: errors by kind, and so many of
@@ -164,6 +166,7 @@ class Extras:
     picture: Callable[[str, Any, Any], Any] | None = None
     pieces: Callable[[str, Any], list[str]] | None = None
     joined: Callable[[Sequence[str], Sequence[Any]], Any] | None = None
+    size: Callable[[str, Any], float] | None = None
     confusion: Callable[[Any, Any], tuple[Sequence[str], np.ndarray]] | None = None
     errors: Callable[..., dict[str, Any]] | None = None
     facts: Callable[[Any], Sequence[str]] | None = None

@@ -25,6 +25,7 @@ SENTENCES = (
     "A man in a blue shirt is standing on a ladder cleaning a window.",
 )
 _SHOWN = 4
+_WRITTEN = ("demo.yaml", "data", "run", "bundle")
 
 Say = Callable[[str], None]
 
@@ -60,9 +61,10 @@ def run_demo(directory: Path, say: Say) -> None:
 
 
 def _clear(directory: Path) -> None:
+    """Takes a demo that was there before away, and nothing else."""
     if not directory.exists():
         return
-    if any(directory.iterdir()) and not (directory / "demo.yaml").exists():
+    if {path.name for path in directory.iterdir()} - set(_WRITTEN):
         raise UserError(
             f"{directory} holds something that is no demo; give another --directory"
         )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -15,6 +14,7 @@ from nlp_speech.config import read_config
 from nlp_speech.contract import Task, TrainingTask, load_task, load_training_task
 from nlp_speech.errors import UserError
 from nlp_speech.export import export_bundle
+from nlp_speech.run_files import read_digests, read_log
 from nlp_speech.runtime import examples_of
 from nlp_speech.runtime.keras import restore_weights
 from nlp_speech.weights import load_weights
@@ -57,7 +57,8 @@ def export_run(
             model,
             output,
             examples=_validation(task, config, assets),
-            training=_history(run),
+            training=(read_log(run) or [{}])[-1],
+            data=read_digests(run),
             say=say,
         )
 
@@ -151,10 +152,3 @@ def _renewal(
     """What makes anew the assets that a changed config changes, if any."""
     renewal = training_task.EXTRAS.renewal
     return renewal(config, before) if renewal else None
-
-
-def _history(run: Path) -> dict[str, Any]:
-    """What the last line of the run's log says of its training."""
-    log = run / "log.jsonl"
-    lines = log.read_text(encoding="utf-8").splitlines() if log.exists() else []
-    return json.loads(lines[-1]) if lines else {}

@@ -17,7 +17,9 @@ Fraction = Field(default=0.0, ge=0.0, lt=1.0)
 class Section(BaseModel):
     """A part of a config: an unknown key or a wrong type is an error."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    model_config = ConfigDict(
+        extra="forbid", strict=True, frozen=True, allow_inf_nan=False
+    )
 
 
 class VocabularySection(Section):
@@ -134,7 +136,9 @@ class TrainingSection(Section):
         default="cosine", description="the rate after warm-up"
     )
     final_learning_rate: float = Field(
-        default=1e-5, ge=0, description="where linear and cosine decay end"
+        default=1e-5,
+        ge=0,
+        description="where linear and cosine decay end, if lower",
     )
     beta_2: float = Field(default=0.998, gt=0, lt=1, description="Adam's second moment")
     clip_norm: float = Field(

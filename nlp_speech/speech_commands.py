@@ -107,6 +107,12 @@ def _numbers(text: str) -> tuple[float, ...]:
         raise UserError(f"{text!r}: give numbers, with commas between") from None
 
 
+def _some_numbers(text: str) -> tuple[float, ...]:
+    if not (found := _numbers(text)):
+        raise UserError("give one number to try at least, for weights and bonuses")
+    return found
+
+
 def tune_language(
     bundle: BundlePath,
     split: Annotated[
@@ -134,7 +140,7 @@ def tune_language(
     from nlp_speech.tasks.speech_recognition.language import LANGUAGE_FILE
     from nlp_speech.tasks.speech_recognition.tuning import Grid, Heard, tune
 
-    grid = Grid(*map(_numbers, (weights, bonuses, penalties)))
+    grid = Grid(_some_numbers(weights), _some_numbers(bonuses), _numbers(penalties))
     model = load_model_of(_TASK, bundle, runtime, variant, threads)
     config = model.config
     if not config.language.has_model:

@@ -52,7 +52,8 @@ def take_share(
         groups.setdefault(found, []).append(row)
     count = min(max(1, round(share * len(prints))), len(prints) - 1)
     taken: set[int] = set()
-    for row in random.permutation(len(prints)).tolist():
+    for place in random.permutation(len(prints)):
+        row = int(place)
         group = groups[prints[row]]
         if len(taken) + len(group) <= count:
             taken.update(group)

@@ -90,7 +90,12 @@ class Fusion:
     def largest_gain(self) -> float:
         """What one more label can add at most, beyond making up for `ahead`."""
         hot = max([0.0, *self.options.hot_words.values()])
-        return max(0.0, self.options.word_bonus) + hot
+        return max(0.0, self._word_bonus) + hot
+
+    @property
+    def _word_bonus(self) -> float:
+        """It makes up for what a model takes for a word: without one there is none."""
+        return self.options.word_bonus if self.model is not None else 0.0
 
     def start(self) -> FusionState:
         """The state before the first label."""
@@ -124,7 +129,7 @@ class Fusion:
         word, options = state.partial, self.options
         if not word:
             return state
-        gain = options.word_bonus + options.hot_words.get(word, 0.0)
+        gain = self._word_bonus + options.hot_words.get(word, 0.0)
         context = state.context
         if self.model is not None:
             value, context = self.model.score(context, word)

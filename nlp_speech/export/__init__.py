@@ -101,6 +101,11 @@ def export_bundle(
             f"export.text_to_text: {task.NAME} has no text-to-text endpoint; set it to "
             "false"
         )
+    if (destination / METRICS_FILE).exists():
+        raise UserError(
+            f"{destination} is a version of a bundle; give the directory it is in, "
+            f"{destination.parent}, for the next version"
+        )
     with _scratch(destination) as scratch:
         directory = scratch / "bundle"
         directory.mkdir()

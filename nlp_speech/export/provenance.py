@@ -6,16 +6,16 @@ import json
 import os
 import re
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import nlp_speech
-from nlp_speech.bundle import FORMAT_VERSION, sha256
+from nlp_speech.bundle import FORMAT_VERSION
 from nlp_speech.contract import Task
-from nlp_speech.data.paths import resolve
+from nlp_speech.run_files import data_digests
 from nlp_speech.weights import weights_by_path
 
 if TYPE_CHECKING:
@@ -78,27 +78,6 @@ def git_commit() -> str | None:
             return None
         output = done.stdout.strip()
     return output or None
-
-
-def data_digests(config: Any) -> dict[str, str]:
-    """SHA-256 of each data file that a config names, by that name."""
-    found: dict[str, str] = {}
-    for name in sorted(set(_strings(config.model_dump(mode="json")))):
-        path = resolve(name)
-        if path.is_file():
-            found[name] = sha256(path)
-    return found
-
-
-def _strings(value: Any) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, Mapping):
-        for item in value.values():
-            yield from _strings(item)
-    elif isinstance(value, list | tuple):
-        for item in value:
-            yield from _strings(item)
 
 
 def write_json(path: Path, content: Any) -> None:

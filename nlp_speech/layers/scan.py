@@ -234,7 +234,7 @@ def _gradients(
     turned = tf.transpose(recurrent_kernel)
     dz, dh, dc = backward(d_outputs, d_cells, saved, turned)
     dz = flatten(dz)
-    outputs_before = tf.concat([h[None], outputs[:-1]], axis=0)
+    outputs_before = tf.concat([h[None], outputs], axis=0)[:-1]
     dx = tf.matmul(dz, tf.transpose(kernel))
     return (
         tf.reshape(dx, tf.shape(x)),

@@ -167,7 +167,9 @@ def answer(
     if advance is not None:
         advance(left.count(0))
     flat = [part for parts in pieces for part in parts]
-    order = sorted(range(len(flat)), key=lambda i: len(flat[i]))
+    size_of = task.EXTRAS.size or (lambda given, _: len(given))
+    sizes = [size_of(part, assets) for part in flat]
+    order = sorted(range(len(flat)), key=sizes.__getitem__)
     results: list[Any] = [None] * len(flat)
 
     def run(batch: Sequence[str]) -> list[Any]:

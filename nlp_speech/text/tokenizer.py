@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from itertools import dropwhile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import sentencepiece
@@ -120,7 +121,8 @@ class Tokenizer:
         """The same model without the space that is put before a text."""
         from sentencepiece import sentencepiece_model_pb2
 
-        model = sentencepiece_model_pb2.ModelProto.FromString(self.model_bytes)
+        protobuf: Any = sentencepiece_model_pb2
+        model = protobuf.ModelProto.FromString(self.model_bytes)
         model.normalizer_spec.add_dummy_prefix = False
         model.normalizer_spec.remove_extra_whitespaces = False
         return sentencepiece.SentencePieceProcessor(

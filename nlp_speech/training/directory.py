@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +13,7 @@ from typing import Any
 
 from nlp_speech.config import dump_config, holds
 from nlp_speech.errors import UserError
-from nlp_speech.files import write_text
+from nlp_speech.files import write_text, writing
 
 _CONFIG = "config.yaml"
 
@@ -45,6 +47,31 @@ def open_directory(config: Any, directory: Path, resume: bool) -> None:
         raise UserError(f"{directory} is no run that could be resumed")
     else:
         write_text(file, dump_config(config))
+
+
+@contextmanager
+def held(directory: Path) -> Iterator[None]:
+    """Keeps a run's directory for this process alone.
+
+    Raises:
+        UserError: another process trains in it.
+    """
+    made = not directory.exists()
+    with writing(directory):
+        directory.mkdir(parents=True, exist_ok=True)
+    handle = os.open(directory, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError:
+        raise UserError(
+            f"{directory}: another process trains here; wait for it, or give another "
+            "--output"
+        ) from None
+    finally:
+        os.close(handle)
+        if made and not any(directory.iterdir()):
+            directory.rmdir()
 
 
 @contextmanager

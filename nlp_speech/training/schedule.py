@@ -32,7 +32,7 @@ class WarmupDecay(keras.optimizers.schedules.LearningRateSchedule):
         return tf.where(done < warmup, rising, self._decayed(done, warmup, peak))
 
     def _decayed(self, done: Any, warmup: float, peak: float) -> Any:
-        final = self.section.final_learning_rate
+        final = min(self.section.final_learning_rate, peak)
         length = max(self.section.updates - warmup, 1.0)
         share = tf.clip_by_value((done - warmup) / length, 0.0, 1.0)
         match self.section.decay:

@@ -13,6 +13,7 @@ import keras
 
 from nlp_speech.contract import Task, TrainingData, TrainingTask
 from nlp_speech.errors import UserError
+from nlp_speech.run_files import check_digests, write_digests
 from nlp_speech.sections import TrainingSection
 from nlp_speech.training.averaging import MovingAverage, mean, served
 from nlp_speech.training.checkpoint import (
@@ -27,7 +28,12 @@ from nlp_speech.training.devices import (
     make_strategy,
     noticing_lost_peers,
 )
-from nlp_speech.training.directory import fingerprint, no_false_start, open_directory
+from nlp_speech.training.directory import (
+    fingerprint,
+    held,
+    no_false_start,
+    open_directory,
+)
 from nlp_speech.training.evaluation import Evaluator
 from nlp_speech.training.optimizer import make_optimizer
 from nlp_speech.training.precision import LossScale, dtype_policy
@@ -82,19 +88,23 @@ def train(
         if not devices.chief:
             devices.wait()
             return _train(task, training_task, config, directory, callbacks, devices)
-        with no_false_start(directory):
+        with held(directory), no_false_start(directory):
             open_directory(config, directory, resume)
             keras.utils.set_random_seed(config.seed)
-            _prepare(training_task, config, directory / "assets")
+            _prepare(training_task, config, directory)
             devices.wait()
             return _train(task, training_task, config, directory, callbacks, devices)
 
 
 def _prepare(training_task: TrainingTask, config: Any, directory: Path) -> None:
-    complete = directory / ".complete"
-    if not complete.exists():
-        training_task.prepare(config, directory)
-        complete.touch()
+    assets = directory / "assets"
+    complete = assets / ".complete"
+    if complete.exists():
+        check_digests(config, directory)
+        return
+    write_digests(config, directory)
+    training_task.prepare(config, assets)
+    complete.touch()
 
 
 def _train(

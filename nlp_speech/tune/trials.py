@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import json
 import math
 import shutil
 from pathlib import Path
@@ -15,6 +14,7 @@ import tensorflow as tf
 from nlp_speech.config import vary
 from nlp_speech.contract import LOWER_IS_BETTER, Task, TrainingTask
 from nlp_speech.errors import UserError
+from nlp_speech.run_files import read_log
 from nlp_speech.sections import Experiment
 from nlp_speech.space import budget
 from nlp_speech.training import Diverged, Interrupted, train
@@ -25,19 +25,6 @@ from nlp_speech.tune.search import Attempt, Hopeless, Interruption
 def run_directory(directory: Path, number: int) -> Path:
     """Where the run of a trial is."""
     return directory / "trials" / f"{number:04d}"
-
-
-def read_log(run: Path) -> list[dict[str, Any]]:
-    """What a run's log says of each evaluation, in order; none if there is no log."""
-    log = run / "log.jsonl"
-    lines = log.read_text(encoding="utf-8").splitlines() if log.exists() else []
-    records = []
-    for line in lines:
-        try:
-            records.append(json.loads(line))
-        except ValueError:
-            continue  # the process was killed while it wrote this
-    return records
 
 
 class Trainer:

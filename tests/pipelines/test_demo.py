@@ -54,6 +54,7 @@ def test_every_step_says_what_it_does(
 
 def test_a_folder_of_something_else_is_kept(tmp_path: Path) -> None:
     (tmp_path / "thesis.txt").write_text("years of work")
+    (tmp_path / "demo.yaml").write_text("of somebody else")
     with pytest.raises(UserError, match="give another --directory"):
         demo.run_demo(tmp_path, lambda line: None)
     assert (tmp_path / "thesis.txt").exists()

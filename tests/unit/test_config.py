@@ -70,6 +70,13 @@ def changed(path: Path, old: str, new: str) -> str:
     return message(path)
 
 
+@pytest.mark.parametrize("value", [".inf", ".nan"])
+def test_numbers_are_finite(tmp_path: Path, value: str) -> None:
+    path = Path(__file__).parents[2] / "configs/sentiment/sst5.yaml"
+    with pytest.raises(UserError, match=r"training\.clip_norm.*finite"):
+        read_config(path, [f"training.clip_norm={value}"])
+
+
 def test_reads_values_and_defaults(path: Path) -> None:
     config = read(path)
     assert (config.task, config.seed) == ("translation", 3)

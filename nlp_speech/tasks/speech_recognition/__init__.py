@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nlp_speech.audio.features import FrontEnd, Statistics
-from nlp_speech.audio.inputs import GENERATED, read_frames, read_sound
+from nlp_speech.audio.inputs import GENERATED, PART, read_frames, read_sound
 from nlp_speech.contract import Extras
 from nlp_speech.data.manifests import tell_left_out
 from nlp_speech.decoding.ctc_host import confidences
@@ -44,7 +44,7 @@ from nlp_speech.tasks.speech_recognition.language import (
     search_of,
     with_hot_words,
 )
-from nlp_speech.tasks.speech_recognition.long_sounds import joined, pieces
+from nlp_speech.tasks.speech_recognition.long_sounds import joined, pieces, size
 from nlp_speech.tasks.speech_recognition.results import (
     HeardLabels,
     Transcript,
@@ -145,8 +145,12 @@ def before(endpoint: str, inputs: Sequence[str], assets: Assets) -> Arrays:
 def after(
     endpoint: str, outputs: Arrays, inputs: Sequence[str], assets: Assets
 ) -> list[Transcript]:
-    """A transcript for each input."""
-    return [_transcript(n, outputs, assets) for n in range(len(inputs))]
+    """A transcript for each input; of a part of a long sound, without probabilities."""
+    found = [_transcript(n, outputs, assets) for n in range(len(inputs))]
+    return [
+        replace(transcript, log_probs=None) if given.startswith(PART) else transcript
+        for given, transcript in zip(inputs, found, strict=True)
+    ]
 
 
 def references(
@@ -240,7 +244,7 @@ def _transcript(n: int, outputs: Arrays, assets: Assets) -> Transcript:
         characters=characters_of_labels(best, symbols, unit),
         seconds=steps * unit,
         truncated=(steps + 1) * unit > assets.config.decoding.max_seconds,
-        log_probs=log_probs,
+        log_probs=log_probs.copy(),  # not a view, which would keep the whole batch
     )
 
 
@@ -264,7 +268,8 @@ def _with_language(
     search = search_of(assets.config, symbols, assets.fusion)
     search.advance(log_probs)
     found = search.best(assets.config.decoding.beam_size)
-    n_best = tuple(Hypothesis(text_of(h.labels, symbols), h.score) for h in found)
+    texts = [text_of(h.labels, symbols) for h in found]
+    n_best = found_texts(texts, np.array([h.score for h in found]))
     best = found[0]
     confidence = confidences(log_probs, best).tolist()
     return n_best, HeardLabels(best.labels, best.starts, best.ends, confidence)
@@ -296,6 +301,7 @@ EXTRAS = Extras(
     picture=picture,
     pieces=pieces,
     joined=joined,
+    size=size,
     errors=errors,
     facts=facts,
 )

@@ -6,13 +6,13 @@ import hashlib
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from nlp_speech.audio.decode import sample_blocks, sound_info
-from nlp_speech.audio.inputs import read_frames
+from nlp_speech.audio.inputs import read_frames, split_parts
 from nlp_speech.contract import Finding
 from nlp_speech.data.manifests import Utterance
 from nlp_speech.errors import UserError
@@ -137,37 +137,42 @@ def _measure_frames(
 def _measure_header(
     config: SpeechRecognitionConfig, utterance: Utterance, text: str
 ) -> _Heard:
-    path, section = Path(utterance.input), config.frontend
-    info = sound_info(path)
+    parts, section = split_parts(utterance.input), config.frontend
+    infos = [sound_info(part) for part in parts if isinstance(part, Path)]
+    pauses = sum(part for part in parts if not isinstance(part, Path))
+    seconds = pauses + sum(info.seconds for info in infos)
     return _Heard(
         utterance,
         text,
-        frames=round(info.seconds * section.sample_rate) // section.hop_length,
-        sample_rate=info.sample_rate,
-        digest=str(path.resolve()),
+        frames=round(seconds * section.sample_rate) // section.hop_length,
+        sample_rate=min(info.sample_rate for info in infos),
+        digest=" ".join(str(p.resolve() if isinstance(p, Path) else p) for p in parts),
     )
 
 
 def _measure_samples(
     config: SpeechRecognitionConfig, utterance: Utterance, text: str
 ) -> _Heard:
-    path, section = Path(utterance.input), config.frontend
-    count, clipped, peak = 0, 0, 0.0
-    for block in sample_blocks(path, section.sample_rate):
-        loudness = np.abs(block)
-        count += len(block)
-        clipped += int(np.count_nonzero(loudness >= _FULL))
-        peak = max(peak, float(loudness.max(initial=0.0)))
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    return _Heard(
-        utterance,
-        text,
+    section, header = config.frontend, _measure_header(config, utterance, text)
+    count, clipped, peak, digest = 0, 0, 0.0, hashlib.sha256()
+    for part in split_parts(utterance.input):
+        if not isinstance(part, Path):
+            count += round(part * section.sample_rate)
+            digest.update(str(part).encode())
+            continue
+        for block in sample_blocks(part, section.sample_rate):
+            loudness = np.abs(block)
+            count += len(block)
+            clipped += int(np.count_nonzero(loudness >= _FULL))
+            peak = max(peak, float(loudness.max(initial=0.0)))
+        with part.open("rb") as file:
+            digest.update(hashlib.file_digest(file, "sha256").digest())
+    return replace(
+        header,
         frames=count // section.hop_length,
         peak=peak,
         clipped=clipped / max(count, 1),
-        sample_rate=sound_info(path).sample_rate,
-        digest=digest,
+        digest=digest.hexdigest(),
     )
 
 

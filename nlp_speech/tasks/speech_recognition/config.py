@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Literal
 
 from pydantic import Field, model_validator
@@ -192,9 +193,9 @@ class LanguageSection(Section):
     weight: float = Field(
         default=0.5, ge=0, description="of the model; tune it on validation data"
     )
-    word_bonus: float = Field(default=0.5, description="added for each word")
+    word_bonus: float = Field(default=0.5, description="added for a word by a model")
     unknown_penalty: float = Field(
-        default=5.0, ge=0, description="taken for a word that the model does not know"
+        default=12.0, ge=0, description="taken for a word that the model does not know"
     )
     hot_words: dict[str, float] = Field(
         default={}, description="words to expect, and what is added for each"
@@ -221,6 +222,8 @@ class LanguageSection(Section):
             raise ValueError("prune: give numbers from 0")
         if any(not word or " " in word for word in self.hot_words):
             raise ValueError("each of hot_words must be one word")
+        if not all(map(math.isfinite, self.hot_words.values())):
+            raise ValueError("what is added for a hot word must be a finite number")
         return self
 
 
@@ -231,7 +234,7 @@ class StreamingSection(Section):
         default=4, ge=1, le=16, description="model steps that a device reads at once"
     )
     silence_seconds: float = Field(
-        default=0.8, gt=0, description="silence after speech that ends an utterance"
+        default=0.8, gt=0, description="silence that ends an utterance, in its middle"
     )
     max_seconds: float = Field(
         default=20, gt=0, description="an utterance is ended after so much sound"

@@ -7,13 +7,14 @@ so that all runtimes give the same text.
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from nlp_speech.data.paths import resolve
 from nlp_speech.data.texts import numbered_texts
-from nlp_speech.decoding.arpa import read_arpa, write_arpa
+from nlp_speech.decoding.arpa import NGrams, read_arpa, write_arpa
 from nlp_speech.decoding.ctc_host import PrefixSearch
 from nlp_speech.decoding.fusion import Fusion, FusionOptions, WordModel
 from nlp_speech.decoding.kenlm_model import read_model
@@ -48,9 +49,13 @@ def prepare_language(
             labels for what stands there.
     """
     section = config.language
+    _check_hot_words(section.hot_words, config, labels.symbols)
     (directory / LANGUAGE_FILE).unlink(missing_ok=True)
     if section.file is not None:
-        write_arpa(read_arpa(resolve(section.file)), directory / LANGUAGE_FILE)
+        path = resolve(section.file)
+        model = read_arpa(path)
+        _check_words(model, path, labels.symbols)
+        write_arpa(model, directory / LANGUAGE_FILE)
     elif section.order:
         characters = set().union(*labels.symbols)
         if not any(characters.issuperset(text) for text in transcripts):
@@ -62,6 +67,27 @@ def prepare_language(
         sentences = (text.split() for text in texts)
         model = estimate(sentences, section.order, section.prune)
         write_arpa(model, directory / LANGUAGE_FILE)
+
+
+def _check_words(model: NGrams, path: Path, symbols: Sequence[str]) -> None:
+    """Sees to it that a model's words are such as the recognizer can write."""
+    letters = set().union(*symbols)
+    words = [word for word, _ in model.words()]
+    written = sum(letters.issuperset(word) for word in words)
+    if not written:
+        raise UserError.at(
+            path,
+            None,
+            "no word of this model can be written with the recognizer's labels; give "
+            "one in the case and the alphabet of the transcripts",
+        )
+    if 2 * written < len(words):
+        logging.getLogger(__name__).warning(
+            "%s: %d of %d words cannot be written with the recognizer's labels",
+            path,
+            len(words) - written,
+            len(words),
+        )
 
 
 def same_model(one: LanguageSection, other: LanguageSection) -> bool:
@@ -82,16 +108,17 @@ def load_fusion(config: SpeechRecognitionConfig, directory: Path) -> Fusion | No
     model: WordModel | None = None
     if section.has_model:
         model = read_model(directory / LANGUAGE_FILE)
-    return Fusion(model, options_of(section))
+    return Fusion(model, options_of(config))
 
 
-def options_of(section: LanguageSection) -> FusionOptions:
-    """How much the language counts."""
+def options_of(config: SpeechRecognitionConfig) -> FusionOptions:
+    """How much the language counts; hot words in the case of the recognizer."""
+    section, case = config.language, config.vocabulary.case
     return FusionOptions(
         weight=section.weight,
         word_bonus=section.word_bonus,
         unknown_penalty=section.unknown_penalty,
-        hot_words=dict(section.hot_words),
+        hot_words={clean(word, case): b for word, b in section.hot_words.items()},
     )
 
 
@@ -114,18 +141,28 @@ def with_hot_words(
     """
     if not words:
         return fusion
+    more = _check_hot_words(words, config, symbols)
+    options = fusion.options if fusion else options_of(config)
+    hot_words = {**options.hot_words, **more}
+    model = fusion.model if fusion else None
+    return Fusion(model, replace(options, hot_words=hot_words))
+
+
+def _check_hot_words(
+    words: Mapping[str, float], config: SpeechRecognitionConfig, symbols: Sequence[str]
+) -> dict[str, float]:
+    """Hot words in the case of the recognizer."""
     letters = set().union(*symbols)
-    more = {clean(word, config.vocabulary.case): bonus for word, bonus in words.items()}
-    for word in more:
+    found = {clean(word, config.vocabulary.case): b for word, b in words.items()}
+    for word, bonus in found.items():
         if not word or " " in word or set(word) - letters:
             raise UserError(
                 f"{word!r} cannot be a hot word; give one word in letters that the "
                 "recognizer writes"
             )
-    options = fusion.options if fusion else options_of(config.language)
-    hot_words = {**options.hot_words, **more}
-    model = fusion.model if fusion else None
-    return Fusion(model, replace(options, hot_words=hot_words))
+        if not math.isfinite(bonus):
+            raise UserError(f"hot word {word!r}: {bonus} nats; give a finite number")
+    return found
 
 
 def search_of(

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nlp_speech.audio.decode import sample_blocks, sound_info
-from nlp_speech.audio.inputs import GENERATED, PART, part_of, split_part
+from nlp_speech.audio.inputs import GENERATED, PART, part_of, split_part, split_parts
 from nlp_speech.audio.pauses import cut_at_pauses
+from nlp_speech.errors import UserError
 from nlp_speech.tasks.speech_recognition.results import Transcript, Word
 from nlp_speech.text.hypotheses import Hypothesis
 
@@ -40,6 +41,23 @@ def pieces(given: str, assets: Assets) -> list[str]:
         return [given]
     cuts = cut_at_pauses(sample_blocks(path, rate), rate, longest)
     return [part_of(path, begin, end) for begin, end in cuts]
+
+
+def size(given: str, assets: Assets) -> float:
+    """The seconds of an input; 0 if only reading it would tell."""
+    if assets.config.frontend.source == "features" or given.startswith(GENERATED):
+        return 0.0
+    if given.startswith(PART):
+        _, begin, end = split_part(given)
+        return end - begin
+    try:
+        parts = split_parts(given)
+        return sum(
+            sound_info(part).seconds if isinstance(part, Path) else part
+            for part in parts
+        )
+    except UserError:
+        return 0.0  # said when it is read
 
 
 def joined(parts: Sequence[str], found: Sequence[Transcript]) -> Transcript:

@@ -35,7 +35,7 @@ class Grid:
 
     def options(self, config: SpeechRecognitionConfig) -> list[FusionOptions]:
         """Each combination, with the hot words of a config."""
-        base = options_of(config.language)
+        base = options_of(config)
         penalties = self.penalties or (base.unknown_penalty,)
         return [
             replace(base, weight=weight, word_bonus=bonus, unknown_penalty=penalty)

@@ -246,7 +246,7 @@ def _with_alignment(
     )
 
 
-def _alignment(result: Translation) -> tuple[Sequence[str], Sequence[str], np.ndarray]:
+def _alignment(result: Translation) -> tuple[Sequence[str], Sequence[str], Any]:
     return result.source_pieces, result.target_pieces, result.alignment
 
 

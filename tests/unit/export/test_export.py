@@ -21,6 +21,7 @@ from nlp_speech.errors import UserError
 from nlp_speech.export import provenance, record_scores
 from nlp_speech.export.saved_model import trackables
 from nlp_speech.export.tflite import check_operators, convert_bundle, operators
+from nlp_speech.run_files import data_digests
 
 ExportToy = Callable[..., Path]
 
@@ -281,9 +282,16 @@ def test_texts_of_a_language_model_are_data(
     text.parent.mkdir()
     text.write_text("Hello.\tHallo.\n")
     monkeypatch.setenv("NLP_SPEECH_DATA", str(tmp_path))
-    assert provenance.data_digests(config) == {
-        config.language.text[0].file: sha256(text)
-    }
+    assert data_digests(config) == {config.language.text[0].file: sha256(text)}
+
+
+def test_a_version_of_a_bundle_is_no_place_for_another(
+    export_toy: ExportToy,
+) -> None:
+    first = export_toy()
+    with pytest.raises(UserError, match="is a version of a bundle; give the directory"):
+        export_toy(destination=first)
+    assert sorted(path.name for path in first.parent.iterdir()) == ["1"]
 
 
 def test_default_variant_only(export_toy: ExportToy, toy_tasks: None) -> None:

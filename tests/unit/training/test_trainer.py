@@ -20,6 +20,7 @@ from nlp_speech.tasks.translation import TranslationConfig
 from nlp_speech.training import Diverged, Interrupted, step, train, trainer
 from nlp_speech.training.checkpoint import Checkpoints
 from nlp_speech.training.devices import Devices
+from nlp_speech.training.directory import held
 from nlp_speech.weights import read_arrays
 
 
@@ -171,9 +172,20 @@ def test_a_file_where_the_run_should_be(
 ) -> None:
     (tmp_path / "run").write_text("here")
     for resume in (False, True):
-        with pytest.raises(UserError, match=r"config.yaml: cannot be written"):
+        with pytest.raises(UserError, match=r"run: cannot be written \(File exists\)"):
             run(small_config, tmp_path / "run", resume)
     assert (tmp_path / "run").read_text() == "here"
+
+
+def test_another_process_in_the_same_run_is_refused(
+    small_config: TranslationConfig, tmp_path: Path
+) -> None:
+    directory = tmp_path / "run"
+    with held(directory):
+        for resume in (False, True):
+            with pytest.raises(UserError, match="another process trains here"):
+                run(small_config, directory, resume)
+    assert not directory.exists()  # neither has begun anything
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="Linux has this device")

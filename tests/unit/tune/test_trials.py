@@ -13,11 +13,12 @@ import tensorflow as tf
 from nlp_speech.config import read_config
 from nlp_speech.contract import load_task, load_training_task
 from nlp_speech.errors import UserError
+from nlp_speech.run_files import read_log
 from nlp_speech.tasks.translation import TranslationConfig
 from nlp_speech.training import Diverged, Interrupted
 from nlp_speech.tune import trials
 from nlp_speech.tune.search import Attempt, Hopeless, Interruption
-from nlp_speech.tune.trials import Trainer, read_log, run_directory, tidy
+from nlp_speech.tune.trials import Trainer, run_directory, tidy
 
 
 @pytest.fixture

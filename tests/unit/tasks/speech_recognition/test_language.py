@@ -111,6 +111,29 @@ def test_an_arpa_file_of_the_user(small: Any, tmp_path: Path) -> None:
     assert [word for word, _ in found.words()] == ["fa"]
 
 
+def test_an_arpa_file_in_another_case(
+    small: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "mine.arpa"
+    config = small.config(language={"file": str(path)})
+    write_arpa(estimate([["FA", "AB"]], 1), path)
+    with pytest.raises(UserError, match=r"mine\.arpa: no word of this model can be"):
+        prepare_language(config, TEXTS, LABELS, tmp_path)
+    write_arpa(estimate([["FA", "AB", "ab"]], 1), path)
+    prepare_language(config, TEXTS, LABELS, tmp_path)
+    assert "2 of 3 words cannot be written" in caplog.text
+
+
+def test_hot_words_of_a_config_get_its_case(small: Any, tmp_path: Path) -> None:
+    case, section = {"case": "lower"}, {"hot_words": {"AB": 2.0}}
+    config = small.config(vocabulary=case, language=section)
+    prepare_language(config, TEXTS, LABELS, tmp_path)
+    assert options_of(config).hot_words == {"ab": 2.0}
+    config = small.config(vocabulary=case, language={"hot_words": {"naïve": 2.0}})
+    with pytest.raises(UserError, match="'naïve' cannot be a hot word"):
+        prepare_language(config, TEXTS, LABELS, tmp_path)
+
+
 def test_no_language_is_no_file(small: Any, tmp_path: Path) -> None:
     prepare_language(small.config(), TEXTS, LABELS, tmp_path)
     assert not list(tmp_path.iterdir())
@@ -128,9 +151,7 @@ def test_after_decodes_again_with_the_language(small: Any) -> None:
     [transcript] = after("recognize_labels", outputs, [""], plain)
     assert transcript.text == "ab ac"
     config = small.config(language={"order": 2, "weight": 1.0})
-    fusion = Fusion(
-        estimate((t.split() for t in TEXTS), 2), options_of(config.language)
-    )
+    fusion = Fusion(estimate((t.split() for t in TEXTS), 2), options_of(config))
     [transcript] = after("recognize", outputs, [""], assets_of(small, config, fusion))
     assert transcript.text == "ab ad"
     assert transcript.n_best[0].score == transcript.score
@@ -270,7 +291,12 @@ def test_hot_words_for_files(predict: Callable[..., Result]) -> None:
 
 @pytest.mark.parametrize(
     ("word", "message"),
-    [("a b", "cannot be a hot word"), ("z", "cannot"), ("a=much", "WORD=BONUS")],
+    [
+        ("a b", "cannot be a hot word"),
+        ("z", "cannot"),
+        ("a=much", "WORD=BONUS"),
+        ("a=nan", "finite"),
+    ],
 )
 def test_words_that_cannot_be_expected(
     predict: Callable[..., Result], word: str, message: str

@@ -199,6 +199,17 @@ def test_pieces_are_looked_at(
     assert quick == (expected if pretrained else {})
 
 
+def test_rows_of_joined_files(values: dict[str, Any], folder: Path) -> None:
+    manifest = folder / "m.tsv"
+    row = '["0.wav", 0.2, "1.wav"]\tab b a\tann\ttrain\n'
+    manifest.write_text(manifest.read_text() + row * 2)
+    config = SpeechRecognitionConfig.model_validate_json(json.dumps(values))
+    for quick in (False, True):
+        [found] = look_at(config, quick).findings
+        assert (found.split, found.count) == ("train", 1)
+        assert "copies" in found.problem
+
+
 def test_a_quick_look_reads_headers_only(
     values: dict[str, Any], folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
