@@ -71,7 +71,7 @@ def changed(path: Path, old: str, new: str) -> str:
 
 
 @pytest.mark.parametrize("value", [".inf", ".nan"])
-def test_numbers_are_finite(tmp_path: Path, value: str) -> None:
+def test_numbers_are_finite(value: str) -> None:
     path = Path(__file__).parents[2] / "configs/sentiment/sst5.yaml"
     with pytest.raises(UserError, match=r"training\.clip_norm.*finite"):
         read_config(path, [f"training.clip_norm={value}"])

@@ -30,7 +30,6 @@ def text(labels: tuple[int, ...]) -> str:
     return "".join(SYMBOLS[label] for label in labels)
 
 
-@pytest.mark.parametrize(("beam_size", "each"), [(1, 3), (4, 2), (6, 5)])
 def test_without_a_model_only_hot_words_count() -> None:
     fusion = Fusion(None, FusionOptions(word_bonus=0.5, hot_words={"ad": 2.0}))
     state = fusion.start()
@@ -40,6 +39,7 @@ def test_without_a_model_only_hot_words_count() -> None:
     assert fusion.largest_gain == 2.0
 
 
+@pytest.mark.parametrize(("beam_size", "each"), [(1, 3), (4, 2), (6, 5)])
 def test_equals_the_search_in_the_graph(beam_size: int, each: int) -> None:
     for seed, steps in enumerate((40, 1, 17, 60)):
         log_probs = random_log_probs(steps, seed)
