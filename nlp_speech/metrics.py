@@ -8,13 +8,13 @@ when its score is asked for.
 from __future__ import annotations
 
 import importlib.metadata
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
 from nlp_speech.errors import UserError
+from nlp_speech.text.words import is_unspaced, words_of
 
 if TYPE_CHECKING:
     from sacrebleu.metrics.base import Metric
@@ -56,7 +56,9 @@ class Scorer(Protocol):
 
 
 def bleu(answers: Sequence[str], references: Sequence[str]) -> Score:
-    """The sacreBLEU of detokenized text, cased, tokenizer 13a (Post 2018).
+    """The sacreBLEU of detokenized text, cased (Post 2018).
+
+    Its tokenizer is 13a; characters, where the references are written without spaces.
 
     Args:
         answers: one a sentence.
@@ -67,7 +69,8 @@ def bleu(answers: Sequence[str], references: Sequence[str]) -> Score:
     """
     from sacrebleu.metrics.bleu import BLEU
 
-    return _corpus("bleu", BLEU(tokenize="13a"), answers, references)
+    metric = BLEU(tokenize=_tokens_of(references))
+    return _corpus("bleu", metric, answers, references)
 
 
 def bleu_lowercased(answers: Sequence[str], references: Sequence[str]) -> Score:
@@ -82,8 +85,12 @@ def bleu_lowercased(answers: Sequence[str], references: Sequence[str]) -> Score:
     """
     from sacrebleu.metrics.bleu import BLEU
 
-    metric = BLEU(tokenize="13a", lowercase=True)
+    metric = BLEU(tokenize=_tokens_of(references), lowercase=True)
     return _corpus("bleu_lowercased", metric, answers, references)
+
+
+def _tokens_of(references: Sequence[str]) -> Literal["13a", "char"]:
+    return "char" if is_unspaced(references) else "13a"
 
 
 def chrf(answers: Sequence[str], references: Sequence[str]) -> Score:
@@ -208,7 +215,10 @@ def calibration_error(
 def rouge(
     answers: Sequence[str], references: Sequence[Sequence[str]]
 ) -> tuple[Score, ...]:
-    """The F1 of ROUGE-1, ROUGE-2 and ROUGE-L (Lin 2004), words stemmed.
+    """The F1 of ROUGE-1, ROUGE-2 and ROUGE-L (Lin 2004), English words stemmed.
+
+    Words are `words_of` a text: of English those of rouge-score; there are others where
+    rouge-score by itself sees none.
 
     Args:
         answers: one a document.
@@ -222,17 +232,35 @@ def rouge(
 
     check_pairs(answers, references)
     names = ("rouge1", "rouge2", "rougeL")
-    scorer = RougeScorer(list(names), use_stemmer=True)
+    scorer = RougeScorer(list(names), tokenizer=_StemmedWords())
     rows = [
         scorer.score_multi(list(several), answer)
         for answer, several in zip(answers, references, strict=True)
     ]
     version = importlib.metadata.version("rouge-score")
-    signature = f"F1|stemmer:porter|references:best|mean|rouge-score:{version}"
+    signature = (
+        f"F1|words:unicode|stemmer:porter|references:best|mean|rouge-score:{version}"
+    )
     return tuple(
         Score(n, 100 * sum(r[n].fmeasure for r in rows) / len(rows), signature)
         for n in names
     )
+
+
+class _StemmedWords:
+    """A tokenizer of rouge-score: as its own for English."""
+
+    def __init__(self) -> None:
+        from nltk.stem.porter import PorterStemmer
+
+        self._stem = PorterStemmer().stem
+
+    def tokenize(self, text: str) -> list[str]:
+        # rouge-score's own rule: short words stay as they are.
+        return [
+            self._stem(word) if len(word) > 3 and word.isascii() else word
+            for word in words_of(text)
+        ]
 
 
 def novelty(answers: Sequence[str], documents: Sequence[str]) -> tuple[Score, ...]:
@@ -252,7 +280,7 @@ def novelty(answers: Sequence[str], documents: Sequence[str]) -> tuple[Score, ..
     check_pairs(answers, documents)
     words = copied = bigrams = novel = 0
     for answer, document in zip(answers, documents, strict=True):
-        said, read = (re.findall(r"\w+", t.casefold()) for t in (answer, document))
+        said, read = words_of(answer), words_of(document)
         known, known_pairs = set(read), set(pairwise(read))
         pairs = list(pairwise(said))
         words, bigrams = words + len(said), bigrams + len(pairs)

@@ -26,7 +26,7 @@ ALLOWED = {
     "yaml_nodes": {"errors"},
     "files": {"errors"},
     "weights": {"errors", "files"},
-    "metrics": BOTTOM,
+    "metrics": BOTTOM | {"text"},
     "word_errors": BOTTOM | {"metrics"},
     "plots": BOTTOM,
     "sound_plots": BOTTOM | {"plots", "audio"},

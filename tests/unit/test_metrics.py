@@ -207,3 +207,21 @@ def test_novelty_by_hand() -> None:
     assert copied.value == pytest.approx(100 * 2 / 3)
     assert novel.value == 50
     assert length.value == 1.5
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["日本語の本を読む人がいます。", "Россия и мир сегодня вечером", "ภาษาไทยง่ายมาก"],
+)
+def test_a_right_answer_scores_in_any_script(text: str) -> None:
+    assert metrics.bleu([text], [text]).value == pytest.approx(100)
+    assert [s.value for s in metrics.rouge([text], [[text]])] == pytest.approx(
+        [100] * 3
+    )
+    other = "".join(reversed(text))
+    assert metrics.bleu([other], [text]).value < 100
+
+
+def test_the_signature_says_what_bleu_counted() -> None:
+    assert "tok:char" in metrics.bleu(["日本"], ["日本語"]).signature
+    assert "tok:13a" in metrics.bleu(["a dog"], ["a dog"]).signature
