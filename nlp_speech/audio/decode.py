@@ -16,7 +16,8 @@ import numpy as np
 import soundfile
 import soxr
 
-from nlp_speech.audio.wholeness import EARLY, cut_short
+from nlp_speech.audio.mp3 import count_unless_stated
+from nlp_speech.audio.wholeness import EARLY, MISSTATED, cut_short
 from nlp_speech.errors import UserError
 
 _BLOCK_SECONDS = 10
@@ -229,7 +230,7 @@ def _open(path: Path) -> soundfile.SoundFile:
     if missing:
         raise UserError.at(path, None, missing)
     try:
-        return soundfile.SoundFile(path)
+        opened = soundfile.SoundFile(path)
     except (soundfile.SoundFileError, TypeError) as error:
         raise UserError.at(
             path,
@@ -237,6 +238,18 @@ def _open(path: Path) -> soundfile.SoundFile:
             "this is no sound file, or it is damaged; give WAV, FLAC, Ogg, Opus or "
             f"MP3 ({_reason(error)})",
         ) from error
+    if opened.format == "MP3":
+        _check_length(path, opened)
+    return opened
+
+
+def _check_length(path: Path, opened: soundfile.SoundFile) -> None:
+    """Sees to it that an MP3 file that states no length is read to its end."""
+    with path.open("rb") as file:
+        samples = count_unless_stated(file)
+    if samples > opened.frames + opened.samplerate / 5:
+        opened.close()
+        raise UserError.at(path, None, MISSTATED)
 
 
 def _reason(error: Exception) -> str:

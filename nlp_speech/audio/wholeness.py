@@ -15,6 +15,8 @@ from __future__ import annotations
 import re
 from typing import BinaryIO, Literal
 
+from nlp_speech.audio.mp3 import after_tags, goes_on, stated_bytes
+
 _Order = Literal["little", "big"]
 
 # Some writers count the header, or leave out the last byte of padding.
@@ -31,10 +33,15 @@ _HEAD = 1024
 _OGG_HEADER = 27
 _OGG_PAGE = _OGG_HEADER + 255 + 255 * 255  # bytes at most
 _OGG_LAST = 4
-_XING_FRAMES, _XING_BYTES = 1, 2
 
 EARLY = "the file is cut short: it ends early; get it again"
 """What is said of a file that has less than it says."""
+
+MISSTATED = (
+    "this MP3 file does not say rightly how long it is, so that only its beginning "
+    "would be read; mend it with: ffmpeg -i FILE -c copy NEW.mp3"
+)
+"""What is said of files put one behind the other, and of some without a length."""
 
 _NO_LAST_PAGE = (
     "the file is cut short: its last page does not end the stream; get it again, or if "
@@ -43,7 +50,7 @@ _NO_LAST_PAGE = (
 
 
 def cut_short(file: BinaryIO, size: int) -> str | None:
-    """Says what is missing at the end of a sound file.
+    """Says what is missing at the end of a sound file, or would not be read.
 
     Args:
         file: open, at any place.
@@ -52,27 +59,15 @@ def cut_short(file: BinaryIO, size: int) -> str | None:
     Returns:
         What is wrong and what to do, or None: it is whole, or nobody can tell.
     """
-    begin = _after_tags(file)
+    begin = after_tags(file)
     file.seek(begin)
     head = file.read(_HEAD)
     if head[:4] == b"OggS":
         return None if _has_last_page(file, size) else _NO_LAST_PAGE
     length = _caf_size(file, begin, size) if head[:4] == b"caff" else _claimed(head)
+    if stated_bytes(head) and goes_on(file, begin + length):
+        return MISSTATED
     return EARLY if begin + length > size + _SLACK else None
-
-
-def _after_tags(file: BinaryIO) -> int:
-    """Where the sound begins: behind ID3 tags."""
-    begin = 0
-    while True:
-        file.seek(begin)
-        head = file.read(10)
-        if len(head) < 10 or head[:3] != b"ID3":
-            return begin
-        length = 0
-        for byte in head[6:]:
-            length = length << 7 | byte & 127
-        begin += 10 + length + (10 if head[5] & 16 else 0)
 
 
 def _claimed(head: bytes) -> int:
@@ -88,7 +83,7 @@ def _claimed(head: bytes) -> int:
         return _size(head[8:12], "big", int.from_bytes(head[4:8], "big"))
     if kind == b"dns.":
         return _size(head[8:12], "little", int.from_bytes(head[4:8], "little"))
-    return _nist_size(head) if kind == b"NIST" else _mp3_size(head)
+    return _nist_size(head) if kind == b"NIST" else stated_bytes(head)
 
 
 def _size(field: bytes, order: _Order, more: int) -> int:
@@ -121,20 +116,6 @@ def _nist_size(head: bytes) -> int:
         return length + count * width * int(fields.get(b"channel_count", 1))
     except (KeyError, IndexError, ValueError):
         return 0
-
-
-def _mp3_size(head: bytes) -> int:
-    """The length of an MP3 file by its Xing or Info frame; 0: there is none."""
-    if len(head) < 4 or head[0] != 0xFF or head[1] & 0xE0 != 0xE0:
-        return 0
-    mpeg1, mono = head[1] & 0x18 == 0x18, head[3] >> 6 == 3
-    side = (17 if mono else 32) if mpeg1 else (9 if mono else 17)
-    at = 4 + side
-    flags = int.from_bytes(head[at + 4 : at + 8], "big")
-    if head[at : at + 4] not in (b"Xing", b"Info") or not flags & _XING_BYTES:
-        return 0
-    at += 12 if flags & _XING_FRAMES else 8
-    return _size(head[at : at + 4], "big", 0)
 
 
 def _has_last_page(file: BinaryIO, size: int) -> bool:

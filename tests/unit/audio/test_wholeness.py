@@ -110,10 +110,44 @@ def test_mp3_behind_a_tag(
 def test_mp3_that_does_not_say_how_long_it_is(
     tmp_path: Path, sound: np.ndarray
 ) -> None:
-    path, content = written(tmp_path, sound, format="MP3")
+    path = tmp_path / "a.mp3"
+    soundfile.write(path, sound, 16000, bitrate_mode="CONSTANT")
+    content = path.read_bytes()
     begin = content.index(b"\xff\xf3", 4)  # the frame after that with the length
     path.write_bytes(content[begin : len(content) // 2])
     assert 0 < len(read_samples(path, 16000)) < len(sound)
+
+
+@pytest.mark.parametrize("rate", [16000, 44100])
+def test_mp3_files_put_one_behind_the_other(
+    tmp_path: Path, sound: np.ndarray, rate: int
+) -> None:
+    path = tmp_path / "a.mp3"
+    soundfile.write(path, sound, rate)
+    content = path.read_bytes()
+    for between in (b"", ID3):
+        path.write_bytes(content + between + content)
+        refused(path, "only its beginning would be read")
+    path.write_bytes(content + b"TAG" + b" " * 125)  # no sound
+    assert len(read_samples(path, rate)) > 0
+
+
+@pytest.mark.parametrize("mode", ["CONSTANT", "VARIABLE"])
+@pytest.mark.parametrize("rate", [16000, 44100])
+def test_mp3_without_a_length(tmp_path: Path, rate: int, mode: str) -> None:
+    """Noise and then silence: the first frames have a higher bit rate than the rest."""
+    noise = np.random.default_rng(1).normal(0, 0.3, 5 * rate).clip(-1, 1)
+    sound = np.concatenate([noise, np.zeros(20 * rate)])
+    path = tmp_path / "a.mp3"
+    soundfile.write(path, sound, rate, bitrate_mode=mode, compression_level=0.5)
+    whole = len(read_samples(path, rate))
+    content = path.read_bytes()
+    sync = content[:2]
+    path.write_bytes(content[content.index(sync, 4) :])
+    if mode == "VARIABLE":
+        refused(path, "only its beginning would be read")
+    else:
+        assert len(read_samples(path, rate)) == pytest.approx(whole, abs=rate / 5)
 
 
 def test_a_compressed_nist_file_may_be_shorter_than_its_samples(
