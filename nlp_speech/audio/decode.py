@@ -127,17 +127,7 @@ def read_stretch(path: Path, sample_rate: int, begin: float, end: float) -> np.n
     """
     with _open(path) as file:
         first, last = round(begin * file.samplerate), round(end * file.samplerate)
-        # A frame of MP3 needs bits of those before it.
-        before = min(first, file.samplerate) if file.format == "MP3" else 0
-        try:
-            file.seek(min(first - before, file.frames))
-        except (soundfile.SoundFileError, RuntimeError) as error:
-            raise UserError.at(
-                path,
-                None,
-                f"the sound cannot be read from its middle ({_reason(error)})",
-            ) from error
-        samples = _read(path, file, last - first + before)[before:]
+        samples = _read_from(path, file, first, last - first)
         if not np.isfinite(samples).all():
             raise UserError.at(path, None, "a sample is no finite number")
         if file.samplerate == sample_rate:
@@ -166,13 +156,19 @@ def _mono_blocks(
     """The blocks of an open file, and whether each is the last one."""
     size = _block_size(file.samplerate)
     expected, count = file.frames, 0
-    block = _read(path, file, size)
+
+    def read(begin: int) -> np.ndarray:
+        # soundfile seeks between reads, which MP3 does not survive unharmed.
+        again = file.format == "MP3" and begin
+        return _read_from(path, file, begin, size) if again else _read(path, file, size)
+
+    block = read(0)
     if not len(block):
         raise UserError.at(
             path, None, "there are no samples in the file; record it again"
         )
     while len(block):
-        following = _read(path, file, size)
+        following = read(count + len(block))
         bad = np.flatnonzero(~np.isfinite(block))
         if len(bad):
             second = (count + int(bad[0])) / file.samplerate
@@ -191,6 +187,23 @@ def _mono_blocks(
 
 def _block_size(sample_rate: int) -> int:
     return sample_rate * _BLOCK_SECONDS
+
+
+def _read_from(
+    path: Path, file: soundfile.SoundFile, first: int, size: int
+) -> np.ndarray:
+    """At most `size` samples from one on."""
+    # A frame of MP3 needs bits of those before it.
+    before = min(first, file.samplerate) if file.format == "MP3" else 0
+    try:
+        file.seek(min(first - before, file.frames))
+    except (soundfile.SoundFileError, RuntimeError) as error:
+        raise UserError.at(
+            path,
+            None,
+            f"the sound cannot be read from its middle ({_reason(error)})",
+        ) from error
+    return _read(path, file, size + before)[before:]
 
 
 def _read(path: Path, file: soundfile.SoundFile, size: int) -> np.ndarray:

@@ -12,6 +12,7 @@ import librosa
 import numpy as np
 import pytest
 import soundfile
+import soxr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -180,6 +181,17 @@ def _nobody() -> Iterator[None]:
         yield
     finally:
         os.seteuid(0)
+
+
+@pytest.mark.parametrize("rate", [16000, 44100])
+def test_mp3_in_blocks_is_mp3_at_once(tmp_path: Path, rate: int) -> None:
+    random = np.random.default_rng(0)
+    noise = random.normal(0, 0.3, 25 * 16000)
+    loudness = np.repeat(random.random(250) ** 3, 1600)  # frames of many sizes
+    sound = soxr.resample((noise * loudness).astype(np.float32), 16000, rate)
+    path = write(tmp_path / "a.mp3", sound.clip(-1, 1), rate)
+    whole, _ = soundfile.read(path, dtype="float32")
+    np.testing.assert_allclose(read_samples(path, rate), whole, atol=1e-5)
 
 
 def test_a_very_short_file(tmp_path: Path) -> None:
