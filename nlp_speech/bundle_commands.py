@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -15,6 +15,7 @@ from nlp_speech.console import (
     load_tensorflow,
     print_errors,
     print_scores,
+    say,
     skipping,
     write_json,
 )
@@ -30,6 +31,9 @@ from nlp_speech.options import (
     Threads,
     Variant,
 )
+
+if TYPE_CHECKING:
+    from nlp_speech.runtime import Model
 
 
 def register(app: typer.Typer) -> None:
@@ -68,6 +72,8 @@ def evaluate(
     model = load_model(bundle, runtime, variant, threads)
     if plot is not None:
         check_confusion(model)
+    if not data:
+        _warn_of_changed_data(model)
     skipped = Skipped()
     inputs, references = model.task.references(
         skipping(model.config, skip_bad), split, data or ()
@@ -91,6 +97,16 @@ def evaluate(
     if plot is not None:
         draw_confusion_of(report, plot)
     write_json(report, json_file)
+
+
+def _warn_of_changed_data(model: Model) -> None:
+    from nlp_speech.run_files import changed_files
+
+    for name in changed_files(model.config, model.bundle.metrics["data"]):
+        say(
+            f"warning: {name} is not what this bundle was made with; a split "
+            "drawn from it may have been trained on"
+        )
 
 
 def verify(bundle: BundlePath, data: DataFiles = None, limit: Limit = None) -> None:

@@ -38,6 +38,12 @@ def data_digests(config: Any) -> dict[str, str]:
     return found
 
 
+def changed_files(config: Any, digests: Mapping[str, str]) -> list[str]:
+    """The data files that are there and are not what they were."""
+    now = data_digests(config)
+    return [name for name in now if now[name] != digests.get(name, now[name])]
+
+
 def write_digests(config: Any, run: Path) -> None:
     """Keeps what the data of a run are, to be known again."""
     write_text(run / _DIGESTS, json.dumps(data_digests(config), indent=1) + "\n")

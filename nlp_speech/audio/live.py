@@ -25,6 +25,7 @@ _OTHER_FORMATS = {
     b"ID3\x02": "MP3",
     b"ID3\x03": "MP3",
     b"ID3\x04": "MP3",
+    b"\x1a\x45\xdf\xa3": "WebM",
 }
 """What files begin with that a pipe cannot carry."""
 
@@ -64,10 +65,9 @@ def _standard_input(
     if head == b"RIFF":
         yield from _pieces(_wav(_Rest(head, file), sample_rate, size), size)
         return
-    if head in _OTHER_FORMATS:
+    if kind := _OTHER_FORMATS.get(head):
         raise UserError(
-            f"standard input is a file of {_OTHER_FORMATS[head]}; give its name, or a "
-            "16-bit WAV file"
+            f"standard input is a file of {kind}; give its name, or a 16-bit WAV file"
         )
     yield from _pieces(_bare(_Rest(head, file), 2 * size), size)
 

@@ -155,11 +155,17 @@ def _utterance(
         if name not in row:
             have = ", ".join(row) or "none"
             raise UserError.at(
-                path, number, f"there is no column {name!r}; there is: {have}"
+                path,
+                number,
+                f"there is no column {name!r}; there is: {have}; set `column` in the "
+                "config, or name it so",
             )
     if not row["path"]:
         raise UserError.at(path, number, "the path is empty; fill it in")
-    given = _located(row["path"], path.parent)
+    try:
+        given = _located(row["path"], path.parent)
+    except UserError as error:
+        raise UserError.at(path, number, str(error)) from error
     if check_file:
         _check_there(given, path, number)
     return Utterance(

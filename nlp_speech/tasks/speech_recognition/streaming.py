@@ -279,7 +279,12 @@ def _checked(samples: np.ndarray) -> np.ndarray:
             f"a stream takes samples of one channel, not of shape {samples.shape}; "
             "average the channels"
         )
-    if samples.dtype == np.int16:
+    if np.issubdtype(samples.dtype, np.integer):
+        if samples.dtype.itemsize != 2 or samples.dtype.kind != "i":
+            raise UserError(
+                f"a stream takes floats or 16-bit integers, not {samples.dtype}; "
+                "divide by full scale"
+            )
         return samples.astype(np.float32) / 32768
     samples = samples.astype(np.float32)
     if not np.isfinite(samples).all():

@@ -248,7 +248,15 @@ class Listening(RuleBasedStateMachine):
         self.sound = np.append(self.sound, (numbers / 32768).astype(np.float32))
 
     @rule(
-        bad=st.sampled_from([np.zeros([3, 2]), np.array([0.1, np.nan]), np.zeros([])])
+        bad=st.sampled_from(
+            [
+                np.zeros([3, 2]),
+                np.array([0.1, np.nan]),
+                np.zeros([]),
+                np.zeros(3, int),
+                np.zeros(3, np.uint16),
+            ]
+        )
     )
     def refuse(self, bad: np.ndarray) -> None:
         with pytest.raises(UserError):
