@@ -25,24 +25,26 @@ def cut_at_pauses(
     Returns:
         Begin and end of each piece in seconds; together they are the whole.
     """
-    power, seconds = _power(blocks, sample_rate)
-    most = max(2, int(longest / _FRAME_SECONDS))
+    size = round(_FRAME_SECONDS * sample_rate)
+    unit = size / sample_rate
+    power, count = _power(blocks, size)
+    seconds = count / sample_rate
+    most = max(2, int(longest / unit))
     least = max(1, int(most * _SHORTEST))
     quiet = np.convolve(power, np.ones(_PAUSE_FRAMES) / _PAUSE_FRAMES, mode="same")
     begin, pieces = 0, []
-    while seconds - begin * _FRAME_SECONDS > longest:
+    while seconds - begin * unit > longest:
         moments = quiet[begin + least : begin + most]
         # The last of equally quiet moments: fewer pieces.
         end = begin + least + len(moments) - 1 - int(moments[::-1].argmin())
-        pieces.append((begin * _FRAME_SECONDS, end * _FRAME_SECONDS))
+        pieces.append((begin * unit, end * unit))
         begin = end
-    pieces.append((begin * _FRAME_SECONDS, seconds))
+    pieces.append((begin * unit, seconds))
     return pieces
 
 
-def _power(blocks: Iterable[np.ndarray], sample_rate: int) -> tuple[np.ndarray, float]:
-    """The mean power of every frame, the last one in part, and all seconds."""
-    size = round(_FRAME_SECONDS * sample_rate)
+def _power(blocks: Iterable[np.ndarray], size: int) -> tuple[np.ndarray, int]:
+    """The mean power of every `size` samples, of the rest too, and all samples."""
     found, rest, count = [], np.zeros(0, np.float32), 0
     for block in blocks:
         count += len(block)
@@ -53,4 +55,4 @@ def _power(blocks: Iterable[np.ndarray], sample_rate: int) -> tuple[np.ndarray, 
     if len(rest):
         found.append(np.array([np.mean(rest**2)]))
     power = np.concatenate([np.zeros(0), *found])
-    return power if len(power) else np.zeros(1), count / sample_rate
+    return power if len(power) else np.zeros(1), count

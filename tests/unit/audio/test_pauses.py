@@ -38,6 +38,17 @@ def test_cuts_lie_in_pauses() -> None:
     assert pieces[-1][1] == 24
 
 
+def test_the_clock_of_odd_rates_is_right() -> None:
+    """At 11,025 Hz 20 ms are 220.5 samples; a tenth of the time is quiet."""
+    rate, seconds = 11025, 300
+    quiet = np.arange(rate * seconds) % (5 * rate) < rate // 2
+    noise = np.random.default_rng(1).normal(size=len(quiet))
+    samples = np.where(quiet, 1e-3, 0.2) * noise
+    pieces = cut_at_pauses([samples.astype(np.float32)], rate, 10)
+    assert len(pieces) > 30
+    assert all(end % 5 < 0.5 for _, end in pieces[:-1])
+
+
 @given(
     st.integers(0, 30 * RATE),
     st.floats(1, 9),
