@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import inspect
 import json
 import os
@@ -29,11 +30,12 @@ from nlp_speech.bundle import (
 from nlp_speech.config import dump_config
 from nlp_speech.contract import Task, TrainingTask
 from nlp_speech.errors import UserError
-from nlp_speech.export.card import model_card
+from nlp_speech.export.card import model_card, with_scores
 from nlp_speech.export.provenance import describe, write_json
 from nlp_speech.export.saved_model import write_saved_model
 from nlp_speech.export.tflite import write_device_files
 from nlp_speech.export.verify import VerifyReport, verify_bundle
+from nlp_speech.files import write_text
 from nlp_speech.runtime import Model
 from nlp_speech.runtime.litert import LiteRTPredictor
 from nlp_speech.runtime.saved_model import SavedModelPredictor
@@ -132,6 +134,9 @@ def export_bundle(
 def record_scores(bundle: Bundle, split: str, result: Mapping[str, Any]) -> Bundle:
     """Writes what `evaluate` returned into a finished bundle and its card.
 
+    Scores that others have recorded meanwhile stay, and so does what a person wrote in
+    other sections of the card.
+
     Args:
         bundle: what was evaluated.
         split: the name of the data it was evaluated on.
@@ -143,13 +148,26 @@ def record_scores(bundle: Bundle, split: str, result: Mapping[str, Any]) -> Bund
     Raises:
         UserError: the files cannot be written.
     """
-    scores = dict(bundle.metrics["metrics"]) | {split: dict(result)}
-    with _disk_errors(bundle.path):
-        write_json(
-            bundle.path / METRICS_FILE, dict(bundle.metrics) | {"metrics": scores}
-        )
-        _write_card(bundle.path)
-    return Bundle.open(bundle.path)
+    with _disk_errors(bundle.path), _alone(bundle.path):
+        now = Bundle.open(bundle.path).metrics
+        scores = dict(now["metrics"]) | {split: dict(result)}
+        write_json(bundle.path / METRICS_FILE, dict(now) | {"metrics": scores})
+        found = Bundle.open(bundle.path)
+        card = bundle.path / CARD_FILE
+        text = card.read_text(encoding="utf-8") if card.exists() else model_card(found)
+        write_text(card, with_scores(text, found))
+    return found
+
+
+@contextmanager
+def _alone(directory: Path) -> Iterator[None]:
+    """Waits until no other process writes here."""
+    handle = os.open(directory, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
 
 
 def _write_json(directory: Path, description: Mapping[str, Any]) -> None:

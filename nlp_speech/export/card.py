@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -36,6 +37,22 @@ def model_card(bundle: Bundle) -> str:
         _device(bundle),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def with_scores(card: str, bundle: Bundle) -> str:
+    """A card whose scores are those of a bundle now; all else stays.
+
+    Args:
+        card: of the bundle, a person may have edited it.
+        bundle: with its scores.
+    """
+    head, *sections = re.split(r"^(?=## )", card, flags=re.MULTILINE)
+    scores = _scores(bundle) + "\n\n"
+    for n, section in enumerate(sections):
+        if section.startswith("## Scores"):
+            sections[n] = scores
+            return "".join([head, *sections]).rstrip() + "\n"
+    return f"{card.rstrip()}\n\n{scores}".rstrip() + "\n"
 
 
 def _front_matter(bundle: Bundle) -> str:

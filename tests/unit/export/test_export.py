@@ -19,6 +19,7 @@ from nlp_speech.config import read_config
 from nlp_speech.contract import Endpoint
 from nlp_speech.errors import UserError
 from nlp_speech.export import provenance, record_scores
+from nlp_speech.export.card import model_card
 from nlp_speech.export.saved_model import trackables
 from nlp_speech.export.tflite import check_operators, convert_bundle, operators
 from nlp_speech.run_files import data_digests
@@ -386,7 +387,22 @@ def test_scores_are_recorded_in_bundle_and_card(toy_copy: Path) -> None:
     card = (toy_copy / "README.md").read_text()
     assert "| test | 2 | saved_model | accuracy | 12.3" in card
     assert "- accuracy: `toy|v1`" in card
+    assert card == model_card(bundle)
     assert not list(toy_copy.glob(".*"))
+
+
+def test_scores_of_others_and_words_of_people_stay(toy_copy: Path) -> None:
+    result = {"examples": 2, "runtime": "tflite", "metrics": {}, "signatures": {}}
+    card = toy_copy / "README.md"
+    card.write_text(card.read_text().replace("No capital", "Hardly any capital"))
+    one, other = Bundle.open(toy_copy), Bundle.open(toy_copy)
+    record_scores(one, "first", result)
+    found = record_scores(other, "second", result)
+    assert set(found.metrics["metrics"]) == {"first", "second"}
+    assert "Hardly any capital" in card.read_text()
+    card.write_text("My own card.\n")
+    record_scores(other, "third", result | {"metrics": {"accuracy": 50.0}})
+    assert card.read_text().startswith("My own card.\n\n## Scores\n")
 
 
 def test_trackables_finds_what_a_function_holds() -> None:
