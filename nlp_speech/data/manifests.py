@@ -126,7 +126,7 @@ def read_manifest(
         UserError: the manifest cannot be read, has no rows or bad ones only, lacks a
             column, or names a file that is not there; names the line.
     """
-    suffixes = [s for s in path.suffixes if s not in _COMPRESSED]
+    suffixes = [s.lower() for s in path.suffixes if s.lower() not in _COMPRESSED]
     rows = _json_rows if suffixes[-1:] in ([".jsonl"], [".json"]) else _tsv_rows
     found, bad = [], []
     for number, row in rows(path):

@@ -154,13 +154,13 @@ def read_lines(path: Path) -> Generator[str, None, None]:
     except (EOFError, lzma.LZMAError, zlib.error, gzip.BadGzipFile) as error:
         raise _damaged(path, number + 1) from error
     except OSError as error:
-        if error.errno is None and path.suffix in _OPENERS:
+        if error.errno is None and path.suffix.lower() in _OPENERS:
             raise _damaged(path, number + 1) from error
         raise _unreadable(path, error) from error
 
 
 def _open(path: Path) -> IO[bytes]:
-    return _OPENERS.get(path.suffix, open)(path, "rb")
+    return _OPENERS.get(path.suffix.lower(), open)(path, "rb")
 
 
 def _text(path: Path, number: int, line: bytes) -> str:

@@ -68,8 +68,10 @@ class Batches:
         if not len(first.plan):
             count = len(next(iter(sides.values())))
             raise UserError(
-                f"all {count} training examples are longer than "
-                f"batch.max_length {section.max_length}; raise it"
+                f"all {count} examples of a split are longer than batch.max_length "
+                f"{section.max_length}; raise it, or give shorter ones"
+                if count
+                else "a split of the data has no examples; give files that have some"
             )
         self._epochs = EpochsAhead(self._make, first)
 

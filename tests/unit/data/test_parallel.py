@@ -170,9 +170,9 @@ class TestBadInput:
         message = self.wrong(ParallelText.table(path))
         assert message == f"{path}: cannot read the file (Permission denied)"
 
-    @pytest.mark.parametrize("suffix", [".gz", ".xz", ".bz2"])
+    @pytest.mark.parametrize("suffix", [".gz", ".xz", ".bz2", ".GZ"])
     def test_damaged_archives(self, tmp_path: Path, suffix: str) -> None:
-        good = OPENERS[suffix](os.urandom(20_000).hex().encode())
+        good = OPENERS[suffix.lower()](os.urandom(20_000).hex().encode())
         spoiled = good[: len(good) // 2] + bytes(100) + good[len(good) // 2 + 100 :]
         for data in (good[:-20], good[:5], spoiled, b"not compressed\tat all\n"):
             path = tmp_path / f"t.tsv{suffix}"

@@ -155,9 +155,13 @@ def test_an_error_in_the_background_is_raised() -> None:
 def test_all_pairs_too_long() -> None:
     long = FlatIds.of([[5] * 30, [6] * 31])
     with pytest.raises(
-        UserError, match=r"all 2 training examples are longer than batch\.max_length 20"
+        UserError,
+        match=r"all 2 examples of a split are longer than batch\.max_length 20",
     ):
         PairBatches(lambda _: (long, long), SECTION, 1)
+    none = FlatIds.of([])
+    with pytest.raises(UserError, match="a split of the data has no examples"):
+        PairBatches(lambda _: (none, none), SECTION, 1)
 
 
 def test_single_sequences_with_columns() -> None:
