@@ -27,8 +27,8 @@ from nlp_speech.console import (
     print_explanations,
     print_growing,
     print_result,
+    read_experiment,
     say,
-    with_skip_bad,
     write_previews,
 )
 from nlp_speech.errors import UserError
@@ -109,9 +109,8 @@ def check(
 ) -> None:
     """Look at the data of a config before training on them; exit 1 on errors."""
     from nlp_speech.check import look_at
-    from nlp_speech.config import read_config
 
-    experiment = read_config(config, with_skip_bad(overrides, skip_bad))
+    experiment = read_experiment(config, overrides, skip_bad)
     if listen is not None:
         load_tensorflow()
         write_previews(experiment, listen, sounds)
@@ -147,10 +146,9 @@ def train(
     ] = None,
 ) -> None:
     """Train a model from a config."""
-    from nlp_speech.config import read_config
     from nlp_speech.contract import load_task, load_training_task
 
-    experiment = read_config(config, with_skip_bad(overrides, skip_bad))
+    experiment = read_experiment(config, overrides, skip_bad)
     directory = output or Path("runs") / config.stem
     # One of several workers is begun by a command that has looked already.
     if check and not resume and "TF_CONFIG" not in os.environ:

@@ -79,9 +79,24 @@ def say(message: str) -> None:
     typer.echo(message, err=True)
 
 
-def with_skip_bad(overrides: list[str] | None, skip_bad: bool) -> list[str]:
-    """Overrides of a config, with what `--skip-bad` means."""
-    return [*(overrides or []), *(["data.skip_bad=true"] if skip_bad else [])]
+def read_experiment(path: Path, overrides: list[str] | None, skip_bad: bool) -> Any:
+    """The config of an experiment that leaves bad rows out if it is to.
+
+    Raises:
+        UserError: as `read_config`, or the task has no such choice.
+    """
+    from nlp_speech.config import read_config
+
+    given = list(overrides or [])
+    config: Any = read_config(path, given)
+    if not skip_bad:
+        return config
+    if not hasattr(config.data, "skip_bad"):
+        raise UserError(
+            f"--skip-bad: a {config.task} config has no such choice; mend the rows "
+            "that `nlp-speech check` names"
+        )
+    return read_config(path, [*given, "data.skip_bad=true"])
 
 
 def hot_words(given: Sequence[str] | None) -> dict[str, float]:

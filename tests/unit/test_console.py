@@ -13,12 +13,13 @@ from nlp_speech.console import (
     check_before_training,
     check_n_best,
     print_result,
-    with_skip_bad,
+    read_experiment,
 )
 from nlp_speech.errors import UserError
 from nlp_speech.tasks.sentiment.config import SentimentConfig
 
 HEADER = "text\tlabel\n"
+CONFIGS = Path(__file__).parents[2] / "configs"
 
 
 def config_of(tmp_path: Path, train: str, test: str) -> SentimentConfig:
@@ -50,9 +51,19 @@ def test_errors_stop_and_name_the_way_on(tmp_path: Path, capsys: Any) -> None:
     assert "train.tsv" not in capsys.readouterr().err.splitlines()[0]
 
 
-def test_skip_bad_is_a_key_of_the_config() -> None:
-    assert with_skip_bad(None, False) == []
-    assert with_skip_bad(["a=1"], True) == ["a=1", "data.skip_bad=true"]
+def test_bad_recordings_are_skipped_when_asked() -> None:
+    digits = CONFIGS / "speech_recognition/digits.yaml"
+    assert not read_experiment(digits, None, False).data.skip_bad
+    found = read_experiment(digits, ["seed=3"], True)
+    assert found.data.skip_bad
+    assert found.seed == 3
+
+
+def test_texts_are_not_skipped() -> None:
+    config = CONFIGS / "sentiment/sst5.yaml"
+    assert read_experiment(config, None, False).task == "sentiment"
+    with pytest.raises(UserError, match="--skip-bad: a sentiment config has no such"):
+        read_experiment(config, None, True)
 
 
 @pytest.mark.parametrize("task", ["translation", "summarization", "speech_recognition"])
