@@ -88,6 +88,11 @@ class TextTokenizerSection(VocabularySection):
 class PairVocabularySection(VocabularySection):
     """What pieces texts and their answers are made of."""
 
+    learned_from: int = Field(
+        default=100_000_000,
+        ge=1,
+        description="characters of training text that it is learned from, at most",
+    )
     sample_source: bool = Field(
         default=True, description="train on sampled segmentations of the source"
     )

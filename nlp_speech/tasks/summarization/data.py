@@ -10,6 +10,7 @@ from pathlib import Path
 from nlp_speech.data.documents import pairs_of
 from nlp_speech.data.encoding import PairEncoder
 from nlp_speech.data.pipeline import PairBatches
+from nlp_speech.data.texts import spread
 from nlp_speech.files import write_text
 from nlp_speech.tasks.summarization import TOKENIZER_FILE, Assets
 from nlp_speech.tasks.summarization.config import SummarizationConfig
@@ -26,7 +27,8 @@ def prepare(config: SummarizationConfig, directory: Path) -> None:
     training = read_training(config)
     directory.mkdir(parents=True, exist_ok=True)
     texts = dict.fromkeys(text for pair in _clean(training.pairs) for text in pair)
-    train_tokenizer(texts, config.tokenizer).save(directory / TOKENIZER_FILE)
+    some = spread(list(texts), config.tokenizer.learned_from, config.seed)
+    train_tokenizer(some, config.tokenizer).save(directory / TOKENIZER_FILE)
     report = {"pairs": len(training.pairs), "excluded": training.excluded}
     write_text(directory / "data.json", json.dumps(report, indent=1))
     logging.getLogger(__name__).info(

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterable
+from collections.abc import Sequence
 from pathlib import Path
 
 from nlp_speech.data.encoding import PairEncoder
 from nlp_speech.data.parallel import read_pairs
 from nlp_speech.data.pipeline import PairBatches
+from nlp_speech.data.texts import spread
 from nlp_speech.files import write_text
-from nlp_speech.sections import TokenizerSection
 from nlp_speech.tasks.translation import Assets, parallel_text, tokenizer_files
 from nlp_speech.tasks.translation.config import TranslationConfig
 from nlp_speech.text.tokenizer import train_tokenizer
@@ -28,10 +28,10 @@ def prepare(config: TranslationConfig, directory: Path) -> None:
     directory.mkdir(parents=True, exist_ok=True)
     source_file, target_file = tokenizer_files(config)
     if config.tokenizer.shared:
-        _train([*sources, *targets], config.tokenizer, directory / source_file)
+        _train([*sources, *targets], config, directory / source_file)
     else:
-        _train(sources, config.tokenizer, directory / source_file)
-        _train(targets, config.tokenizer, directory / target_file)
+        _train(sources, config, directory / source_file)
+        _train(targets, config, directory / target_file)
     write_text(directory / "data.json", json.dumps(vars(report), indent=1))
     logging.getLogger(__name__).info(
         "%d training pairs; %d with a blank side were left out",
@@ -51,5 +51,6 @@ def training_data(config: TranslationConfig, assets: Assets, split: str) -> Pair
     return PairBatches(encoder, config.batch, config.seed)
 
 
-def _train(texts: Iterable[str], section: TokenizerSection, path: Path) -> None:
-    train_tokenizer(texts, section).save(path)
+def _train(texts: Sequence[str], config: TranslationConfig, path: Path) -> None:
+    some = spread(texts, config.tokenizer.learned_from, config.seed)
+    train_tokenizer(some, config.tokenizer).save(path)
