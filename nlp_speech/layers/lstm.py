@@ -257,12 +257,18 @@ class LSTM(keras.layers.LSTM):
 
     def _is_standard(self) -> bool:
         return (
-            self.activation is keras.activations.tanh
-            and self.recurrent_activation is keras.activations.sigmoid
+            self._has_gates()
             and not self.dropout
             and not self.recurrent_dropout
             and not self.unroll
             and not self.stateful
+        )
+
+    def _has_gates(self) -> bool:
+        """Whether its gates are those of Hochreiter and Schmidhuber."""
+        return (
+            self.activation is keras.activations.tanh
+            and self.recurrent_activation is keras.activations.sigmoid
         )
 
     def _call_masked(
@@ -290,9 +296,8 @@ class LSTM(keras.layers.LSTM):
             return
         self._warned = True
         warnings.warn(
-            f"{self.name}: a mask, other activations than the standard ones, dropout "
-            "inside the cell, unroll or stateful keep an LSTM from cuDNN; it is slow "
-            "on this GPU",
+            f"{self.name}: a mask, other activations than the standard ones, recurrent "
+            "dropout or unroll keep an LSTM from cuDNN; it is slow on this GPU",
             stacklevel=2,
         )
 
@@ -304,7 +309,9 @@ class LSTM(keras.layers.LSTM):
         training: bool,
         lengths: Tensor | None,
     ) -> Any:
-        self._warn_of_no_cudnn()
+        masked = mask is not None or lengths is not None
+        if masked or self.unroll or self.recurrent_dropout or not self._has_gates():
+            self._warn_of_no_cudnn()
         if lengths is None:
             return super().call(sequences, initial_state, mask, training)
         if self.go_backwards:

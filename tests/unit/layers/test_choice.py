@@ -249,3 +249,14 @@ def test_what_keeps_an_lstm_from_cudnn_is_told() -> None:
     with pytest.warns(UserWarning, match="slow: a mask, other activations"):
         found = operations_in(lambda: layer(x, lengths=lengths))
     assert "CudnnRNNV3" not in found
+
+
+@pytest.mark.usefixtures("gpu_in_sight")
+def test_nothing_is_told_where_cudnn_runs() -> None:
+    layer, (x, _) = LSTM(UNITS, dropout=0.2, return_sequences=True), batch()
+    layer.build((3, 7, FEATURES))
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        found = operations_in(lambda: layer(x, training=True))
+    assert "CudnnRNNV3" in found
+    assert not told
