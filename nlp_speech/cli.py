@@ -272,7 +272,8 @@ def predict(
     if hot_word:
         model = model.expecting(hot_words(hot_word))
     if explain is not None:
-        print_explanations(model, inputs or list(lines_of_stdin()), explain, batch_size)
+        given = inputs or list(lines_of_stdin())
+        print_explanations(model, given, explain, batch_size, as_json)
         return
     if attention is not None:
         draw_alignment_of(model, inputs or [], attention, as_json, n_best)

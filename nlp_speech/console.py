@@ -215,6 +215,16 @@ def check_n_best(model: Model, n_best: int) -> None:
         )
 
 
+def print_json(text: str, result: Any, n_best: int = 1, **more: Any) -> None:
+    """Prints the answer to one input as a line of JSON."""
+    # An argument that is not UTF-8 has lone surrogates, which cannot be printed.
+    shown = text.encode("utf-8", "replace").decode("utf-8")
+    record = {"input": shown, **result.as_dict(), **more}
+    if "n_best" in record:
+        record["n_best"] = record["n_best"][:n_best]
+    typer.echo(json.dumps(record, ensure_ascii=False))
+
+
 def print_result(text: str, result: Any, as_json: bool, n_best: int) -> None:
     """Prints the answer to one input, and its warning to stderr.
 
@@ -225,12 +235,7 @@ def print_result(text: str, result: Any, as_json: bool, n_best: int) -> None:
     if warning:
         say(f"warning: {text[:40]!r}...: {warning}")
     if as_json:
-        # An argument that is not UTF-8 has lone surrogates, which cannot be printed.
-        shown = text.encode("utf-8", "replace").decode("utf-8")
-        record = {"input": shown, **result.as_dict()}
-        if "n_best" in record:
-            record["n_best"] = record["n_best"][:n_best]
-        typer.echo(json.dumps(record, ensure_ascii=False))
+        print_json(text, result, n_best)
     elif n_best > 1:
         if not hasattr(result, "n_best"):
             raise UserError(f"--n-best {n_best}: this model gives one answer")
@@ -312,9 +317,12 @@ def draw_sound_of(
 
 
 def print_explanations(
-    model: Model, inputs: list[str], path: Path, batch_size: int
+    model: Model, inputs: list[str], path: Path, batch_size: int, as_json: bool
 ) -> None:
-    """Shows how much each word speaks for an answer (`predict --explain`)."""
+    """Shows how much each word speaks for an answer (`predict --explain`).
+
+    As JSON it is `explanation`: parts that join to the text, each with its weight.
+    """
     from rich.console import Console
 
     from nlp_speech.files import write_text
@@ -328,8 +336,11 @@ def print_explanations(
     for text in inputs:
         result, parts = explain(lambda t: model(t, batch_size=batch_size), text)
         page = Highlighted(f"{result.as_text()} {result.n_best[0].score:.3f}", parts)
-        console.print(page.answer, terminal_text(page), sep="\t", markup=False)
         pages.append(page)
+        if as_json:
+            print_json(text, result, explanation=parts)
+        else:
+            console.print(page.answer, terminal_text(page), sep="\t", markup=False)
     write_text(path, html_page(model.bundle.name, pages))
 
 

@@ -99,6 +99,11 @@ def test_predict_and_explain(
     assert TEXT in done.out
     assert done.out.startswith(record["label"])
     assert page.read_text(encoding="utf-8").count("<span") == len(TEXT.split())
+    explained = json.loads(
+        nlp_speech("predict", *words, "--explain", page, "--json").out
+    )
+    assert "".join(part for part, _ in explained.pop("explanation")) == TEXT
+    assert explained.keys() == record.keys()
 
 
 def test_an_empty_text_is_answered_with_a_warning(
