@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import random
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +27,13 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 ENGLISH = "one two three four five six seven eight nine ten red green blue old new"
 GERMAN = "eins zwei drei vier fünf sechs sieben acht neun zehn rot grün blau alt neu"
 WORDS = list(zip(ENGLISH.split(), GERMAN.split(), strict=True))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _freed() -> Iterator[None]:
+    """Graphs hold each other until they are looked for: all tests would take 18 GB."""
+    yield
+    gc.collect()
 
 
 def _write_pairs(directory: Path, name: str, count: int, seed: int) -> dict[str, str]:
