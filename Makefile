@@ -30,8 +30,9 @@ $(STAMP): pyproject.toml
 demo: $(STAMP)  ## the tour: train, export, verify, translate
 	$(BIN)/nlp-speech demo
 
-test: $(STAMP)  ## the tests; PYTEST_ARGS adds arguments
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+# A test keeps about one core busy; each process takes up to 8 GB.
+test: $(STAMP)  ## the tests, two at a time; PYTEST_ARGS adds arguments
+	$(BIN)/python -m pytest -n 2 --dist loadfile $(PYTEST_ARGS)
 
 lint: $(STAMP)  ## ruff
 	$(BIN)/ruff check .
