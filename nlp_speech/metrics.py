@@ -248,19 +248,18 @@ def rouge(
 
 
 class _StemmedWords:
-    """A tokenizer of rouge-score: as its own for English."""
+    """A tokenizer of rouge-score that leaves to its own what is in ASCII."""
 
     def __init__(self) -> None:
-        from nltk.stem.porter import PorterStemmer
+        from rouge_score.tokenizers import DefaultTokenizer
 
-        self._stem = PorterStemmer().stem
+        self._own = DefaultTokenizer(use_stemmer=True)
 
     def tokenize(self, text: str) -> list[str]:
-        # rouge-score's own rule: short words stay as they are.
-        return [
-            self._stem(word) if len(word) > 3 and word.isascii() else word
-            for word in words_of(text)
-        ]
+        found = []
+        for word in words_of(text):
+            found += self._own.tokenize(word) if word.isascii() else [word]
+        return found
 
 
 def novelty(answers: Sequence[str], documents: Sequence[str]) -> tuple[Score, ...]:

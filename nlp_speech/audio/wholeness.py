@@ -65,7 +65,7 @@ def cut_short(file: BinaryIO, size: int) -> str | None:
     if head[:4] == b"OggS":
         return None if _has_last_page(file, size) else _NO_LAST_PAGE
     length = _caf_size(file, begin, size) if head[:4] == b"caff" else _claimed(head)
-    if stated_bytes(head) and goes_on(file, begin + length):
+    if length and stated_bytes(head) and goes_on(file, begin + length):
         return MISSTATED
     return EARLY if begin + length > size + _SLACK else None
 
@@ -83,13 +83,18 @@ def _claimed(head: bytes) -> int:
         return _size(head[8:12], "big", int.from_bytes(head[4:8], "big"))
     if kind == b"dns.":
         return _size(head[8:12], "little", int.from_bytes(head[4:8], "little"))
-    return _nist_size(head) if kind == b"NIST" else stated_bytes(head)
+    return _nist_size(head) if kind == b"NIST" else _known(stated_bytes(head))
 
 
 def _size(field: bytes, order: _Order, more: int) -> int:
     """A size in a header with `more` bytes that it does not count; 0: unknown."""
-    size = int.from_bytes(field, order)
-    return 0 if any(size in sizes for sizes in _UNKNOWN) else size + more
+    size = _known(int.from_bytes(field, order))
+    return size and size + more
+
+
+def _known(size: int) -> int:
+    """A size, or 0 if it is one of those that mean nothing."""
+    return 0 if any(size in sizes for sizes in _UNKNOWN) else size
 
 
 def _caf_size(file: BinaryIO, begin: int, size: int) -> int:

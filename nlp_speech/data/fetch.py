@@ -6,7 +6,6 @@ checked against a pinned SHA-256 and only then renamed into place.
 
 from __future__ import annotations
 
-import hashlib
 import http.client
 import os
 import ssl
@@ -20,6 +19,7 @@ from pathlib import Path
 
 from nlp_speech.data.paths import data_root
 from nlp_speech.errors import UserError
+from nlp_speech.files import sha256
 
 _BLOCK = 1 << 16
 _ATTEMPTS = 4
@@ -150,17 +150,17 @@ def fetch_file(
     Raises:
         UserError: the server refuses, is not reached, or sends something else.
     """
-    if path.exists() and _sha256(path) == digest:
+    if path.exists() and sha256(path) == digest:
         return
     part = path.with_name(f"{path.name}.part")
     resumed = part.exists()
-    if not (resumed and _sha256(part) == digest):
+    if not (resumed and sha256(part) == digest):
         _download(address, part, progress)
-    if resumed and _sha256(part) != digest:
+    if resumed and sha256(part) != digest:
         # What was left from an earlier run was not the beginning of this file.
         part.unlink()
         _download(address, part, progress)
-    if _sha256(part) != digest:
+    if sha256(part) != digest:
         part.unlink()
         raise UserError(
             f"{address}: what arrived has not the pinned SHA-256 and was thrown away; "
@@ -223,11 +223,6 @@ def _receive(address: str, part: Path, progress: Progress | None) -> None:
 def _reason(error: BaseException) -> str:
     reason = getattr(error, "reason", None) or error
     return str(reason) or type(reason).__name__
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 class _Bar:

@@ -126,14 +126,15 @@ def split_examples(
     prints = [fingerprint(e.text) for e in examples]
     labels: dict[str, set[str]] = {}
     classes: dict[str, list[int]] = {}
-    for row, (example, found) in enumerate(zip(examples, prints, strict=True)):
+    for example, found in zip(examples, prints, strict=True):
         labels.setdefault(found, set()).add(example.label)
-        classes.setdefault(example.label, []).append(row)
+    for row, (example, found) in enumerate(zip(examples, prints, strict=True)):
+        if len(labels[found]) == 1:
+            classes.setdefault(example.label, []).append(row)
     taken: set[int] = set()
     for _, rows in sorted(classes.items()):
         drawn = take_share([prints[row] for row in rows], share, random)
         taken.update(rows[place] for place in drawn)
-    taken = {row for row in taken if len(labels[prints[row]]) == 1}
     first = [e for row, e in enumerate(examples) if row not in taken]
     return first, [examples[row] for row in sorted(taken)]
 

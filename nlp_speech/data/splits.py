@@ -7,6 +7,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from nlp_speech.text.words import Kept
+
+_TOLD_APART = Kept("LMNS")  # letters, marks, numbers and symbols
+
 
 def fingerprint(text: str) -> str:
     """What two texts share that differ in case, punctuation and spaces only.
@@ -15,20 +19,7 @@ def fingerprint(text: str) -> str:
     another text. A text without any of them is its own fingerprint.
     """
     folded = unicodedata.normalize("NFC", text.casefold())
-    return " ".join(folded.translate(_SPACES).split()) or text.strip()
-
-
-class _Spaces(dict[int, str]):
-    """A table of `str.translate`, filled as characters come."""
-
-    def __missing__(self, code: int) -> str:
-        character = chr(code)
-        separates = unicodedata.category(character)[0] in "PZC"
-        self[code] = " " if separates else character
-        return self[code]
-
-
-_SPACES = _Spaces()
+    return " ".join(folded.translate(_TOLD_APART).split()) or text.strip()
 
 
 def take_share(

@@ -28,7 +28,7 @@ def words_of(text: str) -> list[str]:
     Where a script puts no spaces between words, each character is one, with its marks.
     Of text in ASCII these are the runs of ``[a-z0-9]``.
     """
-    folded = unicodedata.normalize("NFC", text.lower()).translate(_KEPT)
+    folded = unicodedata.normalize("NFC", text.lower()).translate(_WORDS)
     return _UNSPACED.sub(_apart, folded).split()
 
 
@@ -37,14 +37,24 @@ def _apart(found: re.Match[str]) -> str:
     return found[0] if is_mark else f" {found[0]}"
 
 
-class _Kept(dict[int, str]):
-    """A table of `str.translate`, filled as characters come."""
+class Kept(dict[int, str]):
+    """A table of `str.translate` that makes all but some characters a space.
+
+    Args:
+        categories: the first letters of the Unicode categories that stay, such as "LMN"
+            for letters, marks and numbers.
+    """
+
+    def __init__(self, categories: str) -> None:
+        super().__init__()
+        self._categories = categories
 
     def __missing__(self, code: int) -> str:
+        """Fills the table as characters come."""
         character = chr(code)
-        belongs = unicodedata.category(character)[0] in "LMN"
-        self[code] = character if belongs else " "
+        stays = unicodedata.category(character)[0] in self._categories
+        self[code] = character if stays else " "
         return self[code]
 
 
-_KEPT = _Kept()
+_WORDS = Kept("LMN")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 import shutil
@@ -15,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from nlp_speech.errors import UserError
+from nlp_speech.files import sha256
 from nlp_speech.weights import read_arrays, write_arrays
 
 FORMAT_VERSION = 1
@@ -116,7 +116,7 @@ class Checkpoints:
         manifest = self._manifest(path)
         data = path / "variables.npz"
         try:
-            intact = _sha256(data) == manifest["sha256"]
+            intact = sha256(data) == manifest["sha256"]
         except OSError:
             intact = False
         if not intact:
@@ -164,7 +164,7 @@ class Checkpoints:
         manifest = {
             "format_version": FORMAT_VERSION,
             "config": self.fingerprint,
-            "sha256": _sha256(data),
+            "sha256": sha256(data),
             "progress": asdict(progress),
         }
         (directory / "manifest.json").write_text(json.dumps(manifest, indent=1))
@@ -241,8 +241,3 @@ def assign(variables: Iterable[Any], values: Mapping[str, np.ndarray]) -> None:
                 "has another shape; it was made by another version of the program"
             )
         variable.assign(value)
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
