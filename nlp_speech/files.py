@@ -68,6 +68,31 @@ def write_text(path: Path, text: str) -> None:
         file.write(text.encode("utf-8"))
 
 
+@contextmanager
+def alone_in(directory: Path, otherwise: str | None = None) -> Iterator[None]:
+    """Keeps a directory for this process, as far as others ask in the same way.
+
+    Args:
+        directory: that is there; nothing is written into it.
+        otherwise: what a user is told if another process has it; None: wait for it.
+
+    Raises:
+        UserError: another process has it.
+    """
+    import fcntl  # Windows, where bundles are used too, has none
+
+    handle = os.open(directory, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | (fcntl.LOCK_NB if otherwise else 0))
+    except BlockingIOError:
+        os.close(handle)
+        raise UserError(f"{directory}: {otherwise}") from None
+    try:
+        yield
+    finally:
+        os.close(handle)
+
+
 def sha256(path: Path) -> str:
     """The SHA-256 of a file, in hexadecimal."""
     with path.open("rb") as file:

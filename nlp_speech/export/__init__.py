@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import fcntl
 import inspect
 import json
 import os
@@ -35,7 +34,7 @@ from nlp_speech.export.provenance import describe, write_json
 from nlp_speech.export.saved_model import write_saved_model
 from nlp_speech.export.tflite import write_device_files
 from nlp_speech.export.verify import VerifyReport, verify_bundle
-from nlp_speech.files import write_text
+from nlp_speech.files import alone_in, write_text
 from nlp_speech.runtime import Model
 from nlp_speech.runtime.litert import LiteRTPredictor
 from nlp_speech.runtime.saved_model import SavedModelPredictor
@@ -148,7 +147,7 @@ def record_scores(bundle: Bundle, split: str, result: Mapping[str, Any]) -> Bund
     Raises:
         UserError: the files cannot be written.
     """
-    with _disk_errors(bundle.path), _alone(bundle.path):
+    with _disk_errors(bundle.path), alone_in(bundle.path):
         now = Bundle.open(bundle.path).metrics
         scores = dict(now["metrics"]) | {split: dict(result)}
         write_json(bundle.path / METRICS_FILE, dict(now) | {"metrics": scores})
@@ -157,17 +156,6 @@ def record_scores(bundle: Bundle, split: str, result: Mapping[str, Any]) -> Bund
         text = card.read_text(encoding="utf-8") if card.exists() else model_card(found)
         write_text(card, with_scores(text, found))
     return found
-
-
-@contextmanager
-def _alone(directory: Path) -> Iterator[None]:
-    """Waits until no other process writes here."""
-    handle = os.open(directory, os.O_RDONLY)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(handle)
 
 
 def _write_json(directory: Path, description: Mapping[str, Any]) -> None:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
-import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +11,7 @@ from typing import Any
 
 from nlp_speech.config import dump_config, holds
 from nlp_speech.errors import UserError
-from nlp_speech.files import write_text, writing
+from nlp_speech.files import alone_in, write_text, writing
 
 _CONFIG = "config.yaml"
 
@@ -59,17 +57,11 @@ def held(directory: Path) -> Iterator[None]:
     made = not directory.exists()
     with writing(directory):
         directory.mkdir(parents=True, exist_ok=True)
-    handle = os.open(directory, os.O_RDONLY)
+    busy = "another process trains here; wait for it, or give another --output"
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield
-    except BlockingIOError:
-        raise UserError(
-            f"{directory}: another process trains here; wait for it, or give another "
-            "--output"
-        ) from None
+        with alone_in(directory, busy):
+            yield
     finally:
-        os.close(handle)
         if made and not any(directory.iterdir()):
             directory.rmdir()
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,7 +14,7 @@ from optuna.trial import TrialState
 
 from nlp_speech.config import dump_config, holds, value_of
 from nlp_speech.errors import UserError
-from nlp_speech.files import write_text
+from nlp_speech.files import alone_in, write_text
 from nlp_speech.sections import Experiment, ParameterSection
 from nlp_speech.tune.pruner import make_pruner
 
@@ -42,14 +41,8 @@ def opened(
             or another process is at work in it.
     """
     _claim(config, directory)
-    with (directory / "lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise UserError(
-                f"{directory}: another process tunes here; wait for it, or give "
-                "another --output"
-            ) from None
+    busy = "another process tunes here; wait for it, or give another --output"
+    with alone_in(directory, busy):
         yield _load(config, directory, higher_is_better)
 
 

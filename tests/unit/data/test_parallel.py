@@ -62,7 +62,11 @@ def test_line_ends(tmp_path: Path) -> None:
     ]
 
 
-@given(st.lists(st.text(st.characters(exclude_characters="\r\n")), max_size=8))
+@given(
+    st.lists(
+        st.text(st.characters(codec="utf-8", exclude_characters="\r\n")), max_size=8
+    )
+)
 def test_gives_back_any_lines(
     tmp_path_factory: pytest.TempPathFactory, lines: list[str]
 ) -> None:
