@@ -76,7 +76,7 @@ def measure(
     path: Path, runtime: str, variant: str, threads: int | None, inputs: list[str]
 ) -> Measurement:
     """Measures one runtime in this process."""
-    model = load(path, runtime, variant or "dynamic", threads)
+    model = load(path, runtime, variant or None, threads)
     for text in inputs[:_WARM_UP]:
         model([text])
     times = []

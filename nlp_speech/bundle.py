@@ -112,6 +112,11 @@ class Bundle:
         """The variants whose device file is here."""
         return tuple(n for n, f in VARIANT_FILES.items() if (self.path / f).is_file())
 
+    @property
+    def usual_variant(self) -> str:
+        """The variant that runs if none is named: ``dynamic`` if it is here."""
+        return (*self.variants, "dynamic")[0]
+
     def device_file(self, variant: str) -> Path:
         """The device file of a variant.
 

@@ -50,7 +50,7 @@ def evaluate(
     ] = "validation",
     data: DataFiles = None,
     runtime: Runtime = "auto",
-    variant: Variant = "dynamic",
+    variant: Variant = None,
     batch_size: BatchSize = 32,
     threads: Threads = None,
     limit: Limit = None,

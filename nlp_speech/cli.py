@@ -241,7 +241,7 @@ def predict(
         list[str] | None, typer.Argument(metavar="[TEXT]...", show_default=False)
     ] = None,
     runtime: Runtime = "auto",
-    variant: Variant = "dynamic",
+    variant: Variant = None,
     batch_size: BatchSize = 32,
     threads: Threads = None,
     as_json: Annotated[

@@ -20,17 +20,20 @@ if TYPE_CHECKING:
 HOT_WORD_BONUS = 4.0  # nats: a word that is 50 times likelier than it seems
 
 
-def load_model(bundle: Path, runtime: str, variant: str, threads: int | None) -> Model:
+def load_model(
+    bundle: Path, runtime: str, variant: str | None, threads: int | None
+) -> Model:
     """Opens a bundle, with TensorFlow made silent if it is used."""
     from nlp_speech.runtime import has_tensorflow, load
 
-    if (runtime != "tflite" or variant == "text") and has_tensorflow():
+    device = runtime == "tflite" or (runtime == "auto" and variant is not None)
+    if (not device or variant == "text") and has_tensorflow():
         load_tensorflow(threads)
     return load(bundle, runtime, variant, threads)
 
 
 def load_model_of(
-    task: str, bundle: Path, runtime: str, variant: str, threads: int | None
+    task: str, bundle: Path, runtime: str, variant: str | None, threads: int | None
 ) -> Model:
     """`load_model` for a command of one task.
 

@@ -9,7 +9,10 @@ import typer
 
 BundlePath = Annotated[Path, typer.Argument(metavar="BUNDLE", show_default=False)]
 Runtime = Annotated[str, typer.Option(help="keras, saved_model, tflite or auto")]
-Variant = Annotated[str, typer.Option(help="dynamic, float, float16 or text")]
+Variant = Annotated[
+    str | None,
+    typer.Option(help="of the device file: dynamic (usual), float, float16 or text"),
+]
 BatchSize = Annotated[int, typer.Option(min=1, help="inputs run together at most")]
 Threads = Annotated[int | None, typer.Option(min=1, help="threads at most")]
 Limit = Annotated[int | None, typer.Option(min=1, help="the first so many examples")]

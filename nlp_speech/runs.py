@@ -17,7 +17,10 @@ from nlp_speech.export import export_bundle
 from nlp_speech.run_files import read_digests, read_log
 from nlp_speech.runtime import examples_of
 from nlp_speech.runtime.keras import restore_weights
+from nlp_speech.sections import Experiment
 from nlp_speech.weights import load_weights
+
+_ONLY_FOR_TRAINING = ("augmentation", "batch", "training", "tune")
 
 
 def export_run(
@@ -35,7 +38,8 @@ def export_run(
         The new version directory.
 
     Raises:
-        UserError: the run is not finished, or the bundle fails verification.
+        UserError: the run is not finished, a change is of what only training uses, or
+            the bundle fails verification.
     """
     weights = run / "weights.npz"
     if not weights.exists():
@@ -43,7 +47,7 @@ def export_run(
             f"{run} holds no finished run (there is no weights.npz); train first, or "
             "finish with: nlp-speech train CONFIG --resume"
         )
-    config = read_config(run / "config.yaml", overrides)
+    config = _changed(run / "config.yaml", overrides)
     task, training_task = load_task(config.task), load_training_task(config.task)
     with _assets(run, config, training_task) as directory:
         assets = task.load_assets(config, directory)
@@ -70,7 +74,7 @@ def renew_bundle(
 
     It needs neither the run nor the data: where the validation data cannot be read, the
     runtimes are compared on the bundle's samples. Scores are those of the old bundle,
-    unless the config is changed elsewhere than in its section ``export``.
+    unless the config is changed elsewhere than in its sections ``export`` and ``card``.
 
     Args:
         bundle: what is exported again; it is left as it is.
@@ -85,7 +89,7 @@ def renew_bundle(
         UserError: a change does not suit the weights, or verification fails.
     """
     before, metrics = bundle.config, bundle.metrics
-    config = read_config(bundle.path / CONFIG_FILE, overrides)
+    config = _changed(bundle.path / CONFIG_FILE, overrides)
     task, training_task = bundle.task, load_training_task(bundle.task.NAME)
     with TemporaryDirectory() as scratch:
         directory = Path(scratch)
@@ -97,7 +101,8 @@ def renew_bundle(
         assets = task.load_assets(config, directory)
         model = training_task.build(config, assets)
         restore_weights(model, bundle.path, metrics["weights"])
-        same = config.model_copy(update={"export": before.export}) == before
+        shown = {"export": before.export, "card": before.card}
+        same = config.model_copy(update=shown) == before
         return export_bundle(
             task,
             training_task,
@@ -111,6 +116,18 @@ def renew_bundle(
             training=metrics["training"],
             say=say,
         )
+
+
+def _changed(file: Path, overrides: Sequence[str]) -> Experiment:
+    """The config of finished weights with changes that still mean something."""
+    config, before = read_config(file, overrides), read_config(file)
+    for section in _ONLY_FOR_TRAINING:
+        if getattr(config, section, None) != getattr(before, section, None):
+            raise UserError(
+                f"--set {section}: only training uses this section, and "
+                f"{file.parent} is trained; change the config and train again"
+            )
+    return config
 
 
 def _validation(

@@ -149,9 +149,6 @@ class TrainingSection(Section):
     clip_norm: float = Field(
         default=1.0, gt=0, description="limit on the norm of the whole gradient"
     )
-    label_smoothing: float = Field(
-        default=0.1, ge=0, lt=1, description="share of mass spread over all pieces"
-    )
     evaluate_every: int = Field(
         default=500, ge=1, description="updates between evaluations and checkpoints"
     )
@@ -180,6 +177,14 @@ class TrainingSection(Section):
         default="float32", description="of the computation; weights are float32"
     )
     xla: bool = Field(default=False, description="compile the training step with XLA")
+
+
+class Seq2SeqTrainingSection(TrainingSection):
+    """The optimizer, its schedule, and when to evaluate, save and stop."""
+
+    label_smoothing: float = Field(
+        default=0.1, ge=0, lt=1, description="share of mass spread over all pieces"
+    )
 
 
 class Seq2SeqSection(Section):

@@ -40,7 +40,7 @@ def stream(
         str, typer.Argument(help="a sound file, - for standard input, or mic")
     ] = "-",
     runtime: Runtime = "tflite",
-    variant: Variant = "dynamic",
+    variant: Variant = None,
     threads: Threads = 1,
     hot_word: HotWords = None,
     as_json: Annotated[
@@ -129,7 +129,7 @@ def tune_language(
     ] = "",
     processes: Annotated[int, typer.Option(min=1, help="that search at once")] = 2,
     runtime: Runtime = "auto",
-    variant: Variant = "dynamic",
+    variant: Variant = None,
     threads: Threads = None,
 ) -> None:
     """Try how much the language model of a recognizer should count.

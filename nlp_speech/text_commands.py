@@ -26,7 +26,7 @@ def continue_(
     ] = 0.8,
     seed: Annotated[int, typer.Option(help="another seed writes another text")] = 0,
     runtime: Runtime = "tflite",
-    variant: Variant = "dynamic",
+    variant: Variant = None,
     threads: Threads = 1,
 ) -> None:
     """Write on where each text stops, piece by piece, with a language model.

@@ -189,7 +189,7 @@ def _device(bundle: Bundle) -> str:
     name = bundle.task.DEVICE_ENDPOINT
     if name not in device:
         name = next(iter(device))
-    file = VARIANT_FILES[(*bundle.variants, "dynamic")[0]]
+    file = VARIANT_FILES[bundle.usual_variant]
     loops = [
         f"`{other}` gives back what the next call is given:\n\n"
         f"```python\n{python_loop(file, other, sides)}\n```"

@@ -12,9 +12,17 @@ gate order i, f, g, o as in Keras. With 16-bit floats only the matrix products a
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import tensorflow as tf
+
+from nlp_speech.layers.loops import (
+    Saved,
+    loops_of,
+    new_array,
+    stack,
+    wide,
+)
 
 Tensor = Any
 
@@ -46,8 +54,8 @@ def activate(z: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
     Returns:
         ``h`` and ``c`` after the step, in the types of `z` and `c`.
     """
-    zi, zf, zg, zo = tf.split(_wide(z), 4, axis=-1)
-    c_wide = tf.sigmoid(zf) * _wide(c) + tf.sigmoid(zi) * tf.tanh(zg)
+    zi, zf, zg, zo = tf.split(wide(z), 4, axis=-1)
+    c_wide = tf.sigmoid(zf) * wide(c) + tf.sigmoid(zi) * tf.tanh(zg)
     h_wide = tf.sigmoid(zo) * tf.tanh(c_wide)
     return tf.cast(h_wide, z.dtype), tf.cast(c_wide, c.dtype)
 
@@ -78,17 +86,17 @@ def scan(
     Returns:
         All outputs and all cell states, [time, batch, units] each.
     """
-    forward, backward = _loops(jit_compile)
+    forward, backward = loops_of(jit_compile)
 
     @tf.custom_gradient
     def run(*inputs: Tensor) -> Any:
         outputs, saved = _read(forward, *inputs)
 
         def gradient(d_outputs: Tensor, d_cells: Tensor) -> tuple[Tensor, ...]:
-            d_cells = _wide(d_cells)
+            d_cells = wide(d_cells)
             return _gradients(backward, inputs, outputs, saved, d_outputs, d_cells)
 
-        cells = _stack(saved.cells)[1:]
+        cells = stack(saved.cells)[1:]
         return (outputs, tf.cast(cells, x.dtype)), gradient
 
     return run(x, h, c, kernel, recurrent_kernel, bias)
@@ -110,7 +118,7 @@ def scan_outputs(
     Returns:
         All outputs, [time, batch, units].
     """
-    forward, backward = _loops(jit_compile)
+    forward, backward = loops_of(jit_compile)
 
     @tf.custom_gradient
     def run(*inputs: Tensor) -> Any:
@@ -144,13 +152,14 @@ def infer(
     Returns:
         All outputs and all cell states or None, [time, batch, units] each.
     """
+    forward, backward = loops_of(jit_compile=False)
 
     @tf.custom_gradient
     def run(*inputs: Tensor) -> Any:
         def gradient(d_outputs: Tensor, *d_cells: Tensor) -> tuple[Tensor, ...]:
-            outputs, saved = _read(_forward, *inputs)
-            wide = _wide(d_cells[0]) if d_cells else None
-            return _gradients(_backward, inputs, outputs, saved, d_outputs, wide)
+            outputs, saved = _read(forward, *inputs)
+            dc = wide(d_cells[0]) if d_cells else None
+            return _gradients(backward, inputs, outputs, saved, d_outputs, dc)
 
         kept = _kept(inputs, 1 + keep_cells)
         return (kept if keep_cells else kept[0]), gradient
@@ -164,7 +173,7 @@ def _kept(inputs: tuple[Tensor, ...], count: int) -> tuple[Tensor, ...]:
     x, h, c, kernel, recurrent_kernel, bias = inputs
     projected = project(x, kernel, bias)
     steps = tf.shape(projected)[0]
-    arrays = tuple(_array(steps, state.dtype, state.shape) for state in (h, c)[:count])
+    arrays = tuple(new_array(steps, s.dtype, s.shape) for s in (h, c)[:count])
 
     def body(t: Tensor, h: Tensor, c: Tensor, arrays: tuple) -> tuple:
         h, c = cell(projected[t], h, c, recurrent_kernel)
@@ -179,6 +188,10 @@ def _kept(inputs: tuple[Tensor, ...], count: int) -> tuple[Tensor, ...]:
     return tuple(array.stack() for array in arrays)
 
 
+def _write(arrays: tuple, t: Tensor, values: tuple[Tensor, ...]) -> tuple:
+    return tuple(a.write(t, v) for a, v in zip(arrays, values, strict=True))
+
+
 def project(x: Tensor, kernel: Tensor, bias: Tensor) -> Tensor:
     """``x @ W + b`` for all steps at once: [time, batch, 4 * units]."""
     shape = tf.shape(x)
@@ -191,18 +204,6 @@ def flatten(x: Tensor) -> Tensor:
     return tf.reshape(x, [-1, x.shape[-1]])
 
 
-class _Saved(NamedTuple):
-    """What the backward loop reads of every step, [batch, ...] each.
-
-    The arrays are kept as they are: stacked, everything would be copied twice. Only
-    compiled loops, which can hand over nothing else, give tensors instead.
-    """
-
-    cells: Any  # the first is the one before all steps
-    gates: Any  # i, f, o side by side
-    candidates: Any  # g
-
-
 def _read(
     forward: Any,
     x: Tensor,
@@ -211,7 +212,7 @@ def _read(
     kernel: Tensor,
     recurrent_kernel: Tensor,
     bias: Tensor,
-) -> tuple[Tensor, _Saved]:
+) -> tuple[Tensor, Saved]:
     kernel, recurrent_kernel, bias = map(
         _sigmoids_first, (kernel, recurrent_kernel, bias)
     )
@@ -222,7 +223,7 @@ def _gradients(
     backward: Any,
     inputs: tuple[Tensor, ...],
     outputs: Tensor,
-    saved: _Saved,
+    saved: Saved,
     d_outputs: Tensor,
     d_cells: Tensor | None,
 ) -> tuple[Tensor, ...]:
@@ -246,129 +247,6 @@ def _gradients(
     )
 
 
-def _forward(
-    projected: Tensor, h: Tensor, c: Tensor, recurrent_kernel: Tensor
-) -> tuple[Tensor, _Saved]:
-    """All outputs, and what the backward loop needs."""
-    steps, units, dtype = tf.shape(projected)[0], h.shape[-1], h.dtype
-    rows, c = h.shape[0], _wide(c)
-    inputs = _unstack(projected)
-    widths = ((units, dtype), (units, c.dtype), (3 * units, dtype), (units, dtype))
-    sizes = (steps, steps + 1, steps, steps)
-    outputs, cells, gates, candidates = (
-        _array(size, kind, [rows, width])
-        for size, (width, kind) in zip(sizes, widths, strict=True)
-    )
-    arrays = (outputs, cells.write(0, c), gates, candidates)
-
-    def body(t: Tensor, h: Tensor, c: Tensor, arrays: tuple) -> tuple:
-        outputs, cells, all_gates, candidates = arrays
-        z = _wide(inputs.read(t) + tf.matmul(h, recurrent_kernel))
-        z_gates, z_candidate = tf.split(z, [3 * units, units], axis=-1)
-        gates, candidate = tf.sigmoid(z_gates), tf.tanh(z_candidate)
-        i, f, o = tf.split(gates, 3, axis=-1)
-        c = f * c + i * candidate
-        h = tf.cast(o * tf.tanh(c), dtype)
-        written = (
-            outputs.write(t, h),
-            cells.write(t + 1, c),
-            all_gates.write(t, tf.cast(gates, dtype)),
-            candidates.write(t, tf.cast(candidate, dtype)),
-        )
-        return t + 1, h, c, written
-
-    *_, arrays = tf.while_loop(
-        lambda t, *_: t < steps,
-        body,
-        (tf.constant(0), h, c, arrays),
-        maximum_iterations=steps,
-    )
-    return arrays[0].stack(), _Saved(*arrays[1:])
-
-
-def _backward(
-    d_outputs: Tensor,
-    d_cells: Tensor | None,
-    saved: _Saved,
-    turned: Tensor,
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Gradients of ``z`` at every step, [time, batch, 4 * units], and of h and c."""
-    steps, dtype = tf.shape(d_outputs)[0], d_outputs.dtype
-    read_outputs = _unstack(d_outputs)
-    read_cells = None if d_cells is None else _unstack(d_cells)
-    shape = [d_outputs.shape[1], turned.shape[0]]
-    last_c = saved.cells.read(steps)
-
-    def body(t: Tensor, dh: Tensor, dc: Tensor, c: Tensor, array: Any) -> tuple:
-        before = saved.cells.read(t)
-        gates, g = _wide(saved.gates.read(t)), _wide(saved.candidates.read(t))
-        i, f, o = tf.split(gates, 3, axis=-1)
-        tanh_c = tf.tanh(c)
-        dh = _wide(dh + read_outputs.read(t))
-        dc = dc + _through_tanh(tanh_c, dh * o)
-        if read_cells is not None:
-            dc = dc + read_cells.read(t)
-        d_gates = tf.concat([dc * g, dc * before, dh * tanh_c], axis=-1)
-        dz = tf.concat(
-            [_through_sigmoid(gates, d_gates), _through_tanh(g, dc * i)], axis=-1
-        )
-        dz = tf.cast(dz, dtype)
-        return t - 1, tf.matmul(dz, turned), dc * f, before, array.write(t, dz)
-
-    zeros = tf.zeros_like(last_c)
-    _, dh, dc, _, array = tf.while_loop(
-        lambda t, *_: t >= 0,
-        body,
-        (
-            steps - 1,
-            tf.cast(zeros, dtype),
-            zeros,
-            last_c,
-            _array(steps, dtype, shape),
-        ),
-        maximum_iterations=steps,
-    )
-    return array.stack(), dh, dc
-
-
-def _through_sigmoid(y: Tensor, dy: Tensor) -> Tensor:
-    """``dy * y * (1 - y)`` in one pass."""
-    return tf.raw_ops.SigmoidGrad(y=y, dy=dy)
-
-
-def _through_tanh(y: Tensor, dy: Tensor) -> Tensor:
-    """``dy * (1 - y * y)`` in one pass."""
-    return tf.raw_ops.TanhGrad(y=y, dy=dy)
-
-
-def _compiled_forward(*inputs: Tensor) -> tuple[Tensor, _Saved]:
-    outputs, saved = _forward(*inputs)
-    return outputs, _Saved(*map(_stack, saved))
-
-
-def _compiled_backward(
-    d_outputs: Tensor, d_cells: Tensor | None, saved: _Saved, turned: Tensor
-) -> tuple[Tensor, Tensor, Tensor]:
-    return _backward(d_outputs, d_cells, _Saved(*map(_unstack, saved)), turned)
-
-
-# One compiled function for all layers: those of one shape share what XLA makes of it.
-# (With `reduce_retracing` layers of different sizes would share a trace of no size.)
-_jit_forward = tf.function(_compiled_forward, jit_compile=True, autograph=False)
-_jit_backward = tf.function(_compiled_backward, jit_compile=True, autograph=False)
-
-
-def _forward_in_xla(*inputs: Tensor) -> tuple[Tensor, _Saved]:
-    # An eager tape would ask XLA for a gradient of its own, which XLA cannot give.
-    return _jit_forward(*map(tf.stop_gradient, inputs))
-
-
-def _loops(jit_compile: bool) -> tuple[Any, Any]:
-    if jit_compile:
-        return _forward_in_xla, _jit_backward
-    return _forward, _backward
-
-
 def _sigmoids_first(weight: Tensor) -> Tensor:
     """Keras's order i, f, g, o becomes i, f, o, g: one sigmoid for three gates."""
     i, f, g, o = tf.split(weight, 4, axis=-1)
@@ -377,25 +255,3 @@ def _sigmoids_first(weight: Tensor) -> Tensor:
 
 def _keras_order(weight: Tensor) -> Tensor:
     return _sigmoids_first(weight)  # exchanging the last two undoes itself
-
-
-def _wide(x: Tensor) -> Tensor:
-    return tf.cast(x, tf.float32) if x.dtype.size < 4 else x
-
-
-def _array(steps: Tensor, dtype: Any, shape: Any) -> tf.TensorArray:
-    return tf.TensorArray(
-        dtype, size=steps, element_shape=shape, clear_after_read=False
-    )
-
-
-def _unstack(x: Tensor) -> tf.TensorArray:
-    return _array(tf.shape(x)[0], x.dtype, x.shape[1:]).unstack(x)
-
-
-def _stack(array: Any) -> Tensor:
-    return array.stack() if isinstance(array, tf.TensorArray) else array
-
-
-def _write(arrays: tuple, t: Tensor, values: tuple[Tensor, ...]) -> tuple:
-    return tuple(a.write(t, v) for a, v in zip(arrays, values, strict=True))

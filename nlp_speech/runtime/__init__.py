@@ -289,7 +289,7 @@ def _joined(task: Task, pieces: Sequence[str], results: Sequence[Any]) -> Any:
 def load(
     path: Path | str | Bundle,
     runtime: str = "auto",
-    variant: str = "dynamic",
+    variant: str | None = None,
     threads: int | None = None,
 ) -> Model:
     """Opens a bundle to run it.
@@ -297,15 +297,17 @@ def load(
     Args:
         path: a version directory, or the directory of a name: then its newest version.
         runtime: ``keras``, ``saved_model``, ``tflite``, or ``auto``: the SavedModel if
-            TensorFlow is installed and the device file otherwise.
-        variant: which device file: ``dynamic``, ``float``, ``float16`` or ``text``.
+            TensorFlow is installed and no variant named, the device file otherwise.
+        variant: which device file, ``dynamic``, ``float``, ``float16`` or ``text``; if
+            None, the first of these that the bundle has.
         threads: threads at most, or None for the runtime's own choice.
 
     Returns:
         The model; call it on a list of inputs.
 
     Raises:
-        UserError: the bundle is damaged, or there is no such runtime or variant.
+        UserError: the bundle is damaged, there is no such runtime or variant, or a
+            variant was named for a runtime that has none.
     """
     if runtime not in RUNTIMES:
         raise UserError(
@@ -316,19 +318,25 @@ def load(
     bundle = path if isinstance(path, Bundle) else Bundle.open(path)
     if runtime == "auto":
         server = has_tensorflow() and (bundle.path / SAVED_MODEL_FILE).is_file()
-        runtime = "saved_model" if server else "tflite"
+        runtime = "saved_model" if server and variant is None else "tflite"
     return _load_runtime(bundle, runtime, variant, threads)
 
 
 def _load_runtime(
-    bundle: Bundle, runtime: str, variant: str, threads: int | None
+    bundle: Bundle, runtime: str, variant: str | None, threads: int | None
 ) -> Model:
     if runtime == "tflite":
         from nlp_speech.runtime.litert import LiteRTPredictor
 
+        variant = variant or bundle.usual_variant
         file = bundle.device_file(variant)
         predictor = LiteRTPredictor(file, threads, variant == TEXT_VARIANT)
         return Model(bundle, predictor, variant)
+    if variant is not None:
+        raise UserError(
+            f"variant {variant!r} is of a device file and the runtime is {runtime}: "
+            "choose runtime tflite, or no variant"
+        )
     if not has_tensorflow():
         raise UserError(
             f"runtime {runtime!r} needs TensorFlow; pip install 'nlp-speech[train]' or "

@@ -317,6 +317,7 @@ def test_no_bundle(nlp_speech: NlpSpeech, tmp_path: Path, command: str) -> None:
         (["--runtime", "onnx"], "'onnx'"),
         (["--runtime", "tflite", "--variant", "int4"], "'int4'"),
         (["--runtime", "tflite", "--variant", "float16"], "no float16 device file"),
+        (["--runtime", "keras", "--variant", "float"], "choose runtime tflite"),
     ],
 )
 def test_no_such_runtime(

@@ -233,12 +233,14 @@ def test_verify_refuses_runtimes_that_differ(
 
 # predict
 
+VARIANT = {"keras": (), "saved_model": (), "tflite": ("--variant", "float")}
+
 
 @pytest.mark.parametrize("runtime", ["keras", "saved_model", "tflite"])
 def test_every_runtime_answers_alike(
     nlp_speech: NlpSpeech, trained_bundle: Path, answers: list[str], runtime: str
 ) -> None:
-    words = ["--runtime", runtime, "--variant", "float"]
+    words = ["--runtime", runtime, *VARIANT[runtime]]
     done = nlp_speech("predict", trained_bundle, *TEXTS, *words)
     assert (done.code, done.err) == (0, "")
     assert done.out.split("\n")[:-1] == answers
@@ -291,7 +293,7 @@ def test_attention_is_drawn(
     runtime: str,
 ) -> None:
     file = tmp_path / "attention.png"
-    words = ["--attention", file, "--runtime", runtime, "--variant", "float"]
+    words = ["--attention", file, "--runtime", runtime, *VARIANT[runtime]]
     done = nlp_speech("predict", trained_bundle, TEXTS[0], *words)
     assert (done.code, done.out) == (0, answers[0] + "\n")
     assert file.read_bytes().startswith(PNG)

@@ -32,7 +32,8 @@ def test_its_weights_and_scores_are_the_old_ones(
     toy_copy: Path, tmp_path: Path
 ) -> None:
     old = record_scores(Bundle.open(toy_copy), "test", {"metrics": {"accuracy": 50.0}})
-    path, _ = _renew(toy_copy, tmp_path / "new", "export.quantize=[float16]")
+    changes = ("export.quantize=[float16]", "card.title=Letters")
+    path, _ = _renew(toy_copy, tmp_path / "new", *changes)
     new = Bundle.open(path)
     assert path == tmp_path / "new" / "1"
     assert _texts(path) == _texts(toy_copy)
@@ -48,6 +49,12 @@ def test_with_another_config_it_has_no_scores(toy_copy: Path, tmp_path: Path) ->
     path, _ = _renew(toy_copy, tmp_path / "new", "seed=7")
     assert Bundle.open(path).metrics["metrics"] == {}
     assert Bundle.open(path).config.seed == 7
+
+
+def test_what_only_training_uses_is_not_changed(toy_copy: Path, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="--set training: only training uses this"):
+        _renew(toy_copy, tmp_path / "new", "training.learning_rate=0.1")
+    assert not (tmp_path / "new").exists()
 
 
 def test_without_the_data_it_is_verified_on_samples(

@@ -12,7 +12,6 @@ from nlp_speech.sections import (
     Section,
     TextSection,
     TextTokenizerSection,
-    TrainingSection,
 )
 
 
@@ -85,14 +84,6 @@ class StreamBatchSection(Section):
     steps: int = Field(default=128, ge=2, description="pieces predicted in a row")
 
 
-class LanguageTrainingSection(TrainingSection):
-    """The optimizer, its schedule, and when to evaluate, save and stop."""
-
-    label_smoothing: float = Field(
-        default=0.0, ge=0, le=0, description="not used: probabilities are the result"
-    )
-
-
 class LanguageExportSection(ExportSection):
     """What a bundle holds and what quantization may cost."""
 
@@ -109,5 +100,4 @@ class LanguageModelConfig(Experiment):
     tokenizer: LanguageTokenizerSection = LanguageTokenizerSection()
     model: ModelSection = ModelSection()
     batch: StreamBatchSection = StreamBatchSection()
-    training: LanguageTrainingSection = LanguageTrainingSection()
     export: LanguageExportSection = LanguageExportSection()

@@ -13,7 +13,7 @@ from nlp_speech.sections import (
     PairVocabularySection,
     Section,
     Seq2SeqSection,
-    TrainingSection,
+    Seq2SeqTrainingSection,
 )
 
 
@@ -101,7 +101,7 @@ class DocumentBatchSection(BatchSection):
     )
 
 
-class SummaryTrainingSection(TrainingSection):
+class SummaryTrainingSection(Seq2SeqTrainingSection):
     """The optimizer, its schedule, and when to evaluate, save and stop."""
 
     coverage_weight: float = Field(

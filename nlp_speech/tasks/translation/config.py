@@ -11,6 +11,7 @@ from nlp_speech.sections import (
     Experiment,
     Section,
     Seq2SeqSection,
+    Seq2SeqTrainingSection,
     TokenizerSection,
 )
 
@@ -58,4 +59,5 @@ class TranslationConfig(Experiment):
     data: DataSection
     tokenizer: TokenizerSection = TokenizerSection()
     model: Seq2SeqSection = Seq2SeqSection()
+    training: Seq2SeqTrainingSection = Seq2SeqTrainingSection()
     decoding: DecodingSection = DecodingSection()

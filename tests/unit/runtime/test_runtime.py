@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 import threading
@@ -38,7 +39,7 @@ def _expected(bundle: Path, texts: list[str]) -> list[str]:
 def test_every_runtime_gives_the_models_answer(
     toy_bundle: Path, runtime: str, batch_size: int
 ) -> None:
-    model = load(toy_bundle, runtime, variant="float")
+    model = load(toy_bundle, runtime, "float" if runtime == "tflite" else None)
     assert model.runtime == runtime
     found = [r.as_text() for r in model(INPUTS, batch_size=batch_size)]
     assert found == _expected(toy_bundle, INPUTS)
@@ -88,6 +89,21 @@ def test_auto_takes_the_device_file_elsewhere(
     assert load(toy_bundle).runtime == "tflite"
     with pytest.raises(UserError, match=r"needs TensorFlow; pip install"):
         load(toy_bundle, "keras")
+
+
+def test_a_variant_chooses_the_device_file(toy_bundle: Path, tmp_path: Path) -> None:
+    """`auto` and a variant mean LiteRT; a server runtime has no variants."""
+    assert load(toy_bundle).runtime == "saved_model"
+    assert load(toy_bundle, "tflite").variant == "dynamic"
+    model = load(toy_bundle, variant="float16")
+    assert (model.runtime, model.variant) == ("tflite", "float16")
+    with pytest.raises(
+        UserError, match="'float' is of a device file and the runtime is keras"
+    ):
+        load(toy_bundle, "keras", variant="float")
+    copy = Bundle.open(shutil.copytree(toy_bundle, tmp_path / "copy"))
+    copy.device_file("dynamic").unlink()
+    assert copy.usual_variant == "float"
 
 
 def test_wrong_arguments(toy_bundle: Path) -> None:
