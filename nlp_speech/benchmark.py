@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import multiprocessing
 import resource
 import statistics
@@ -91,7 +92,7 @@ def measure(
     return Measurement(
         runtime=f"{runtime} {variant}".strip(),
         median_ms=round(statistics.median(times), 2),
-        p90_ms=round(times[int(0.9 * (len(times) - 1))], 2),
+        p90_ms=round(times[math.ceil(0.9 * len(times)) - 1], 2),
         inputs_per_second=round(len(inputs) / seconds, 1),
         megabytes=round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
         bytes=_bytes(model.bundle, runtime, variant),
@@ -114,10 +115,10 @@ def table(report: dict[str, Any]) -> str:
 def _inputs(bundle: Bundle, limit: int) -> list[str]:
     try:
         assets = bundle.load_assets()
-        inputs, _ = examples_of(bundle.task, bundle.config, assets, "validation")
+        given = bundle.task, bundle.config, assets, "validation"
+        return examples_of(*given, limit=limit)[0]
     except UserError:
-        inputs = [sample["input"] for sample in bundle.samples()]
-    return inputs[:limit]
+        return [sample["input"] for sample in bundle.samples()][:limit]
 
 
 def _bytes(bundle: Bundle, runtime: str, variant: str) -> int:

@@ -131,11 +131,13 @@ class Bundle:
         path = self.path / VARIANT_FILES[variant]
         if not path.is_file():
             have = ", ".join(self.variants) or "none"
+            text = variant == TEXT_VARIANT
+            option = "--text-to-text" if text else f"--quantize {variant}"
             raise UserError.at(
                 self.path,
                 None,
                 f"no {variant} device file here (there is: {have}); export again with "
-                f"--quantize {variant}",
+                f"{option}",
             )
         return path
 

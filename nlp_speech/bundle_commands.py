@@ -9,8 +9,6 @@ import typer
 
 from nlp_speech.console import (
     Skipped,
-    check_confusion,
-    draw_confusion_of,
     load_model,
     load_tensorflow,
     print_errors,
@@ -18,6 +16,10 @@ from nlp_speech.console import (
     say,
     skipping,
     write_json,
+)
+from nlp_speech.console_plots import (
+    check_confusion,
+    draw_confusion_of,
 )
 from nlp_speech.errors import UserError
 from nlp_speech.options import (
@@ -94,9 +96,9 @@ def evaluate(
         from nlp_speech.export import record_scores
 
         record_scores(model.bundle, data[0].name if data else split, report)
+    write_json(report, json_file)
     if plot is not None:
         draw_confusion_of(report, plot)
-    write_json(report, json_file)
 
 
 def _warn_of_changed_data(model: Model) -> None:

@@ -18,18 +18,21 @@ from nlp_speech.console import (
     Skipped,
     check_before_training,
     check_n_best,
-    draw_alignment_of,
-    draw_sound_of,
     hot_words,
     lines_of_stdin,
     load_model,
     load_tensorflow,
-    print_explanations,
     print_growing,
     print_result,
+    quoted,
     read_experiment,
     say,
     write_previews,
+)
+from nlp_speech.console_plots import (
+    draw_alignment_of,
+    draw_sound_of,
+    print_explanations,
 )
 from nlp_speech.errors import UserError
 from nlp_speech.options import (
@@ -90,7 +93,7 @@ def new(
     from nlp_speech.starter import write_starter
 
     config = write_starter(task, directory)
-    typer.echo(f"wrote {config}; train with: nlp-speech train {config}")
+    typer.echo(f"wrote {config}; train with: nlp-speech train {quoted(config)}")
 
 
 @app.command()
@@ -169,7 +172,9 @@ def train(
         load_training_task(experiment.task),
     )
     training.train(task, training_task, experiment, directory, resume)
-    typer.echo(f"trained; export with: nlp-speech export {directory} --output BUNDLE")
+    typer.echo(
+        f"trained; export with: nlp-speech export {quoted(directory)} --output BUNDLE"
+    )
 
 
 @app.command()
@@ -200,7 +205,7 @@ def tune(
     if report.best is None:
         raise UserError("no trial was completed; the table says why")
     typer.echo(f"{directory / 'tune.png'} shows this; train with the best values:")
-    typer.echo(f"nlp-speech train {directory / 'best.yaml'} --output RUN")
+    typer.echo(f"nlp-speech train {quoted(directory / 'best.yaml')} --output RUN")
 
 
 @app.command()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import sys
 import textwrap
 from collections.abc import Iterable, Iterator, Sequence
@@ -18,6 +19,11 @@ if TYPE_CHECKING:
     from nlp_speech.runtime import Model
 
 HOT_WORD_BONUS = 4.0  # nats: a word that is 50 times likelier than it seems
+
+
+def quoted(path: Path) -> str:
+    """A path as it is written in a command that is to be copied."""
+    return shlex.quote(str(path))
 
 
 def load_model(
@@ -163,7 +169,8 @@ def check_before_training(experiment: Any, config: Path) -> None:
         place = f", first {first.examples[0]}" if first.examples else ""
         raise UserError(
             f"{config}: {first.split}: {first.count} {first.problem}{place}; mend the "
-            f"data (nlp-speech check {config} shows more), or train with --no-check"
+            f"data (nlp-speech check {quoted(config)} shows more), or train with "
+            "--no-check"
         )
 
 
@@ -228,15 +235,19 @@ def print_json(text: str, result: Any, n_best: int = 1, **more: Any) -> None:
     typer.echo(json.dumps(record, ensure_ascii=False))
 
 
+def say_warning(text: str, result: Any) -> None:
+    """Tells on stderr what an answer is worth, if that is little."""
+    if warning := result.warning():
+        say(f"warning: {text[:40]!r}...: {warning}")
+
+
 def print_result(text: str, result: Any, as_json: bool, n_best: int) -> None:
     """Prints the answer to one input, and its warning to stderr.
 
     Raises:
         UserError: several answers are asked for where there is only one.
     """
-    warning = result.warning()
-    if warning:
-        say(f"warning: {text[:40]!r}...: {warning}")
+    say_warning(text, result)
     if as_json:
         print_json(text, result, n_best)
     elif n_best > 1:
@@ -281,76 +292,11 @@ def print_segment(segment: Any, as_json: bool) -> None:
     print(text or segment.as_text(), flush=True)
 
 
-def draw_alignment_of(
-    model: Model, inputs: list[str], path: Path, as_json: bool, n_best: int
-) -> None:
-    """Draws what the attention looked at for one text (`predict --attention`)."""
-    from nlp_speech.plots import draw_attention
-
-    alignment = model.task.EXTRAS.alignment
-    if alignment is None:
-        raise UserError(
-            f"--attention: a {model.task.NAME} model has no alignment to draw"
-        )
-    if len(inputs) != 1:
-        raise UserError("--attention draws the alignment of one text; give just one")
-    [result] = model(inputs, endpoint=model.task.DEVICE_ENDPOINT)
-    print_result(inputs[0], result, as_json, n_best)
-    read, written, weights = alignment(result)
-    if read and written:
-        draw_attention(read, written, weights, path)
-    else:
-        say("nothing was read or written, so there is no alignment to draw")
-
-
-def draw_sound_of(
-    model: Model, inputs: list[str], path: Path, as_json: bool, n_best: int
-) -> None:
-    """Draws a sound and what was heard in it (`predict --plot`)."""
-    from nlp_speech.sound_plots import draw_sounds
-
-    picture = model.task.EXTRAS.picture
-    if picture is None:
-        raise UserError(f"--plot: a {model.task.NAME} model hears no sound to draw")
-    if len(inputs) != 1:
-        raise UserError("--plot draws one sound; give just one")
-    [result] = model(inputs)
-    draw_sounds([picture(inputs[0], result, model.assets)], path)
-    print_result(inputs[0], result, as_json, n_best)
-
-
-def print_explanations(
-    model: Model, inputs: list[str], path: Path, batch_size: int, as_json: bool
-) -> None:
-    """Shows how much each word speaks for an answer (`predict --explain`).
-
-    As JSON it is `explanation`: parts that join to the text, each with its weight.
-    """
-    from rich.console import Console
-
-    from nlp_speech.files import write_text
-    from nlp_speech.highlight import Highlighted, html_page, terminal_text
-
-    explain = model.task.EXTRAS.explain
-    if explain is None:
-        raise UserError(f"--explain: a {model.task.NAME} has no words to weigh")
-    console = Console(highlight=False, soft_wrap=True)
-    pages = []
-    for text in inputs:
-        result, parts = explain(lambda t: model(t, batch_size=batch_size), text)
-        page = Highlighted(f"{result.as_text()} {result.n_best[0].score:.3f}", parts)
-        pages.append(page)
-        if as_json:
-            print_json(text, result, explanation=parts)
-        else:
-            console.print(page.answer, terminal_text(page), sep="\t", markup=False)
-    write_text(path, html_page(model.bundle.name, pages))
-
-
 def print_scores(report: dict[str, Any]) -> None:
     """Prints each score with how it was made, and how fast the answers came."""
     for name, value in report["metrics"].items():
-        typer.echo(f"{name:16s} {value:7.2f}  {report['signatures'].get(name, '')}")
+        shown = f"{value:7.2f}" if abs(value) >= 1 else f"{value:7.4f}"
+        typer.echo(f"{name:16s} {shown}  {report['signatures'].get(name, '')}")
     rate = report["examples"] / max(report["seconds"], 1e-9)
     typer.echo(
         f"{report['examples']} examples in {report['seconds']:.1f} s "
@@ -376,19 +322,6 @@ def print_errors(report: dict[str, Any]) -> None:
 def _counts(errors: dict[str, Any]) -> str:
     kinds = ("substitutions", "deletions", "insertions")
     return ", ".join(f"{errors[kind]} {kind}" for kind in kinds)
-
-
-def check_confusion(model: Model) -> None:
-    """Refuses to draw what a task has not, before anything is answered."""
-    if model.task.EXTRAS.confusion is None:
-        raise UserError(f"--plot: a {model.task.NAME} has no classes to confuse")
-
-
-def draw_confusion_of(report: dict[str, Any], path: Path) -> None:
-    """Draws what was taken for what (`evaluate --plot`)."""
-    from nlp_speech.plots import draw_confusion
-
-    draw_confusion(report["confusion"]["labels"], report["confusion"]["counts"], path)
 
 
 def write_json(report: dict[str, Any], path: Path | None) -> None:

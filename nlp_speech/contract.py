@@ -156,6 +156,7 @@ class Extras:
         errors: ``(inputs, results, references, count)``: errors by kind, and so many of
             the worst examples, as `word_errors.error_report` gives (`evaluate`).
         facts: ``(config)``: lines for the model card.
+        scorers: the packages of the extra ``train`` that `score` imports.
     """
 
     partial_endpoint: str | None = None
@@ -170,6 +171,7 @@ class Extras:
     confusion: Callable[[Any, Any], tuple[Sequence[str], np.ndarray]] | None = None
     errors: Callable[..., dict[str, Any]] | None = None
     facts: Callable[[Any], Sequence[str]] | None = None
+    scorers: tuple[str, ...] = ()
 
 
 class Task(Protocol):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 
 # The exit status of a worker that another one has left alone ("try again later").
@@ -33,3 +34,19 @@ class PeerLostError(UserError):
     """Another worker of the same training has gone."""
 
     status = PEER_LOST
+
+
+def need_packages(what: str, *names: str) -> None:
+    """Refuses what a bare installation cannot do, before any work is done.
+
+    Args:
+        what: needs the packages, such as ``--plot``.
+        names: of modules that the extra ``train`` installs.
+
+    Raises:
+        UserError: one is missing.
+    """
+    if missing := [name for name in names if find_spec(name) is None]:
+        raise UserError(
+            f"{what} needs {', '.join(missing)}; pip install 'nlp-speech[train]'"
+        )

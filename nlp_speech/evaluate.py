@@ -6,7 +6,8 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from nlp_speech.errors import UserError
+from nlp_speech.data.splits import draw
+from nlp_speech.errors import UserError, need_packages
 from nlp_speech.progress import shown
 from nlp_speech.runtime import Model, OnBad
 
@@ -29,7 +30,7 @@ def evaluate(
         inputs: one for each example.
         references: the right answers, in the same order.
         batch_size: inputs run together at most.
-        limit: the first so many examples only, or None for all.
+        limit: so many examples only, drawn by the config's seed, or None for all.
         endpoint: which endpoint, or None for the runtime's own.
         worst: examples with the most errors that the report lists, at most.
         on_bad: told of each input that cannot be read and why; it is left out then, and
@@ -52,7 +53,9 @@ def evaluate(
         )
     if limit is not None and limit < 1:
         raise UserError(f"limit must be 1 or more, not {limit}")
-    inputs, references = list(inputs[:limit]), list(references[:limit])
+    need_packages("evaluate", *model.task.EXTRAS.scorers)
+    some = draw(len(inputs), limit, model.config.seed)
+    inputs, references = [inputs[n] for n in some], [references[n] for n in some]
     if not inputs:
         raise UserError("there are no examples to evaluate; give a split that has some")
     with shown("answering", len(inputs), "inputs") as advance:

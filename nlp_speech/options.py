@@ -15,7 +15,7 @@ Variant = Annotated[
 ]
 BatchSize = Annotated[int, typer.Option(min=1, help="inputs run together at most")]
 Threads = Annotated[int | None, typer.Option(min=1, help="threads at most")]
-Limit = Annotated[int | None, typer.Option(min=1, help="the first so many examples")]
+Limit = Annotated[int | None, typer.Option(min=1, help="so many examples, drawn")]
 DataFiles = Annotated[
     list[Path] | None,
     typer.Option(help="two parallel text files (give it twice), or one table"),

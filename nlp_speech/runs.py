@@ -120,14 +120,13 @@ def renew_bundle(
 
 def _changed(file: Path, overrides: Sequence[str]) -> Experiment:
     """The config of finished weights with changes that still mean something."""
-    config, before = read_config(file, overrides), read_config(file)
-    for section in _ONLY_FOR_TRAINING:
-        if getattr(config, section, None) != getattr(before, section, None):
+    for override in overrides:
+        if override.split(".")[0].strip() in _ONLY_FOR_TRAINING:
             raise UserError(
-                f"--set {section}: only training uses this section, and "
-                f"{file.parent} is trained; change the config and train again"
+                f"--set {override}: only training uses this, and {file.parent} is "
+                "trained; change the config and train again"
             )
-    return config
+    return read_config(file, overrides)
 
 
 def _validation(

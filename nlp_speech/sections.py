@@ -9,7 +9,14 @@ import math
 from decimal import Decimal
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 Fraction = Field(default=0.0, ge=0.0, lt=1.0)
 
@@ -135,7 +142,10 @@ class TrainingSection(Section):
     )
     learning_rate: float = Field(default=1e-3, gt=0, description="at its peak")
     warmup_updates: int = Field(
-        default=500, ge=0, description="steps of linear increase of the rate"
+        default=500,
+        ge=0,
+        validate_default=True,
+        description="steps of linear increase of the rate",
     )
     decay: Literal["constant", "inverse_sqrt", "linear", "cosine"] = Field(
         default="cosine", description="the rate after warm-up"
@@ -177,6 +187,14 @@ class TrainingSection(Section):
         default="float32", description="of the computation; weights are float32"
     )
     xla: bool = Field(default=False, description="compile the training step with XLA")
+
+    @field_validator("warmup_updates")
+    @classmethod
+    def _warmup_fits(cls, value: int, info: ValidationInfo) -> int:
+        updates = info.data.get("updates")  # missing if it was wrong itself
+        if updates is not None and value > updates:
+            raise ValueError(f"{value} is more than training.updates, {updates}")
+        return value
 
 
 class Seq2SeqTrainingSection(TrainingSection):
@@ -359,9 +377,3 @@ class Experiment(Section):
     export: ExportSection = ExportSection()
     card: CardSection = CardSection()
     tune: TuneSection = TuneSection()
-
-    @model_validator(mode="after")
-    def _warmup_fits(self) -> Experiment:
-        if self.training.warmup_updates > self.training.updates:
-            raise ValueError("training.warmup_updates must not exceed training.updates")
-        return self

@@ -9,11 +9,14 @@ from typing import Any
 from nlp_speech.errors import UserError
 from nlp_speech.sections import Experiment, ParameterSection, TuneSection
 
-# What all trials must share, or their scores could not be compared.
+# What all trials must share, or their scores could not be compared. The seed draws
+# the validation split and the examples of it that are decoded.
 _FIXED = (
     "task",
+    "seed",
     "tune",
     "data.validation",
+    "data.validation_share",
     "training.updates",
     "training.minutes",
     "training.evaluate_every",

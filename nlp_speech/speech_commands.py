@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nlp_speech.console import hot_words, load_model_of, print_segment, say
-from nlp_speech.errors import UserError
+from nlp_speech.console import hot_words, load_model_of, print_segment, quoted, say
+from nlp_speech.errors import UserError, need_packages
 from nlp_speech.options import (
     BundlePath,
     DataFiles,
@@ -140,6 +140,7 @@ def tune_language(
     from nlp_speech.tasks.speech_recognition.language import LANGUAGE_FILE
     from nlp_speech.tasks.speech_recognition.tuning import Grid, Heard, tune
 
+    need_packages("tune-language", "jiwer")
     grid = Grid(_some_numbers(weights), _some_numbers(bonuses), _numbers(penalties))
     model = load_model_of(_TASK, bundle, runtime, variant, threads)
     config = model.config
@@ -149,8 +150,7 @@ def tune_language(
             "--set language.order=3, or with --set language.file=FILE.arpa"
         )
     given = model.task, config, model.assets
-    inputs, references = examples_of(*given, split, data or ())
-    inputs, references = inputs[:limit], references[:limit]
+    inputs, references = examples_of(*given, split, data or (), limit)
     heard = without_language(model)(inputs)
     kept = [n for n, result in enumerate(heard) if result.log_probs is not None]
     if len(kept) < len(inputs):
@@ -168,7 +168,8 @@ def tune_language(
     keys = ("weight", "word_bonus", "unknown_penalty")
     changes = [f"--set language.{k}={v:g}" for k, v in zip(keys, values, strict=True)]
     typer.echo(f"best: WER {rate:.2f}; put it into the config, or export again with:")
-    place = f"{model.bundle.path} --output {model.bundle.path.parent}"
+    path = model.bundle.path
+    place = f"{quoted(path)} --output {quoted(path.parent)}"
     typer.echo(f"nlp-speech export {place} {' '.join(changes)}")
 
 

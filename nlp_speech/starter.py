@@ -34,7 +34,11 @@ def write_starter(task: str, directory: Path) -> Path:
             raise UserError.at(path, None, "is there already; give another directory")
     data = write_sample(task, directory / "data")
     values = yaml.safe_load(sample_config(task, data))
-    write_text(config, template(light.Config, values))
+    head = (
+        "# Its data have absolute paths: change them if you move or copy this folder,\n"
+        "# or make them relative to the directory that NLP_SPEECH_DATA names.\n"
+    )
+    write_text(config, head + template(light.Config, values))
     return config
 
 

@@ -37,10 +37,18 @@ def continue_(
 
     model = load_model_of("language_model", bundle, runtime, variant, threads)
     for prompt in prompts or lines_of_stdin():
-        shown = ""
-        for text in written_text(
+        texts = written_text(
             model.predictor, model.assets, prompt, pieces, temperature, seed
-        ):
+        )
+        spelled = next(texts)  # the prompt, as the vocabulary spells it
+        shown = next(texts, spelled)
+        typer.echo(_joined(prompt, shown.removeprefix(spelled)), nl=False)
+        for text in texts:
             typer.echo(text.removeprefix(shown), nl=False)
             shown = text
         typer.echo()
+
+
+def _joined(prompt: str, added: str) -> str:
+    """The user's own prompt and what follows, with one space between at most."""
+    return (prompt.rstrip() if added.startswith(" ") else prompt) + added

@@ -11,6 +11,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -52,9 +53,12 @@ def split_parts(given: str) -> list[Path | float]:
     """The files and the seconds of silence that an input consists of.
 
     Raises:
-        UserError: it begins as a JSON list and is none of paths and numbers.
+        UserError: it is empty, or begins as a JSON list (and is no file of that name)
+            and is none of paths and numbers.
     """
-    if not given.lstrip().startswith("["):
+    if not given.strip():
+        raise UserError("an empty name; give the path of a sound file")
+    if not given.lstrip().startswith("[") or os.path.exists(given):
         return [Path(given)]
     try:
         parts = json.loads(given)

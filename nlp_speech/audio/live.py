@@ -65,11 +65,20 @@ def _standard_input(
     if head == b"RIFF":
         yield from _pieces(_wav(_Rest(head, file), sample_rate, size), size)
         return
-    if kind := _OTHER_FORMATS.get(head):
+    kind = "MP3" if _begins_a_frame(head) else _OTHER_FORMATS.get(head)
+    if kind is not None:
         raise UserError(
             f"standard input is a file of {kind}; give its name, or a 16-bit WAV file"
         )
     yield from _pieces(_bare(_Rest(head, file), 2 * size), size)
+
+
+def _begins_a_frame(head: bytes) -> bool:
+    """Whether four bytes are the header of a frame of MPEG layer III."""
+    if len(head) < 4 or head[0] != 0xFF or head[1] & 0xE6 != 0xE2:
+        return False
+    version, bit_rate, rate = head[1] >> 3 & 3, head[2] >> 4, head[2] >> 2 & 3
+    return version != 1 and bit_rate not in (0, 15) and rate != 3
 
 
 def _bare(file: Any, size: int) -> Iterator[np.ndarray]:

@@ -78,14 +78,14 @@ def label_of(row: Row, names: Mapping[str, str] | None) -> str:
 
 
 def classes_of(
-    examples: Sequence[Example], names: Mapping[str, str] | None
+    labels: Sequence[str], names: Mapping[str, str] | None
 ) -> tuple[str, ...]:
-    """The classes: in the order of `names`, or sorted, numbers as numbers.
+    """The classes of rows: in the order of `names`, or sorted, numbers as numbers.
 
     Raises:
         UserError: there is only one, or one of `names` has no example.
     """
-    counts = Counter(e.label for e in examples)
+    counts = Counter(labels)
     classes: tuple[str, ...]
     if names is not None:
         classes = tuple(dict.fromkeys(names.values()))
@@ -100,7 +100,7 @@ def classes_of(
         classes = tuple(sorted(counts, key=int if numbers else str))
     if len(classes) < 2:
         raise UserError(
-            f"all {len(examples)} training rows have the label {', '.join(classes)}; a "
+            f"all {len(labels)} training rows have the label {', '.join(classes)}; a "
             "classifier needs two classes at least"
         )
     return classes

@@ -71,6 +71,7 @@ def text_findings(
     columns: Sequence[str],
     limits: Mapping[str, Limit] | None = None,
     cleared: Container[str] = (),
+    needed: Container[str] = (),
 ) -> Iterator[Finding]:
     """Everything that may be wrong with any text: see the functions below.
 
@@ -79,20 +80,25 @@ def text_findings(
         columns: the names of a row's cells, the first of them what a model is given.
         limits: by column.
         cleared: splits whose rows are taken out of the training set by the config.
+        needed: columns without which a validation row cannot be scored.
     """
-    yield from empty_cells(splits, columns)
+    yield from empty_cells(splits, columns, needed)
     yield from too_long(splits, columns, limits or {})
     yield from copies(splits)
     yield from wrong_scripts(splits, columns)
     yield from leaks(splits, columns, cleared)
 
 
-def empty_cells(splits: Splits, columns: Sequence[str]) -> Iterator[Finding]:
+def empty_cells(
+    splits: Splits, columns: Sequence[str], needed: Container[str] = ()
+) -> Iterator[Finding]:
     """Rows with nothing but white space in a cell."""
     for split, rows in splits.items():
         for n, column in enumerate(columns):
             found = [row for row in rows if not row.cells[n].strip()]
-            yield from _finding(split, f"have an empty {column}", found, n, bare=True)
+            bad = column in needed and split == "validation"
+            problem = f"have an empty {column}"
+            yield from _finding(split, problem, found, n, bare=True, is_error=bad)
 
 
 def too_long(
@@ -189,6 +195,16 @@ def copied_cells(
             and fingerprint(row.cells[0]) == fingerprint(row.cells[1])
         ]
         yield from _finding(split, f"repeat the {columns[0]} as {columns[1]}", found)
+
+
+def unknown_classes(splits: Splits) -> Iterator[Finding]:
+    """Rows with a label that nothing teaches; an error where checkpoints are chosen."""
+    known = {row.label for row in splits["train"]}
+    for split, rows in splits.items():
+        found = [row for row in rows if row.label not in known]
+        names = ", ".join(sorted({repr(row.label) for row in found})[:_SHOWN])
+        problem = f"have a label that no training row has: {names}"
+        yield from _finding(split, problem, found, is_error=split == "validation")
 
 
 def uneven_classes(splits: Splits, remedy: str) -> Iterator[Finding]:

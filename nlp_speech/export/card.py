@@ -119,7 +119,10 @@ def _scores(bundle: Bundle) -> str:
             for name, value in result.get("metrics", {}).items()
         ]
     if not rows:
-        return "## Scores\n\nNot measured."
+        return (
+            "## Scores\n\nNot measured; `nlp-speech evaluate BUNDLE --record` writes "
+            "them here."
+        )
     head = ["| data | examples | runtime | metric | score |", "|---|---|---|---|---|"]
     notes = [f"- {name}: `{text}`" for name, text in signatures.items()]
     return "## Scores\n\n" + "\n".join([*head, *rows]) + "\n\n" + "\n".join(notes)

@@ -19,6 +19,7 @@ import numpy as np
 
 from nlp_speech.bundle import TEXT_VARIANT, VARIANT_FILES, Bundle
 from nlp_speech.contract import LOWER_IS_BETTER, Predictor, Way, same_answer
+from nlp_speech.data.splits import draw
 from nlp_speech.errors import UserError
 from nlp_speech.export.tflite import convert_bundle
 from nlp_speech.progress import shown
@@ -152,7 +153,7 @@ def verify_bundle(
         bundle: what is verified.
         inputs: the inputs to compare on, or None for the samples in the bundle.
         references: the right answers, or None: then quantized files only have to run.
-        limit: the first so many examples only, or None for all.
+        limit: so many examples only, drawn by the config's seed, or None for all.
         float_file: the float device file if it is not in the bundle; made again from
             the bundle's weights if None.
 
@@ -166,8 +167,9 @@ def verify_bundle(
             f"there are {len(inputs)} inputs and {len(references)} references; give "
             "one reference for each input"
         )
-    inputs = list(inputs[:limit])
-    references = None if references is None else list(references[:limit])
+    some = draw(len(inputs), limit, bundle.config.seed)
+    inputs = [inputs[n] for n in some]
+    references = None if references is None else [references[n] for n in some]
     if not inputs:
         raise UserError("there is nothing to verify with; give at least one input")
     metric = None if references is None else bundle.task.METRIC

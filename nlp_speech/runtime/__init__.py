@@ -13,10 +13,9 @@ from copy import copy
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from nlp_speech.bundle import SAVED_MODEL_FILE, TEXT_VARIANT, Bundle
 from nlp_speech.contract import Predictor, Task
+from nlp_speech.data.splits import draw
 from nlp_speech.errors import UserError
 from nlp_speech.progress import Advance
 
@@ -157,6 +156,9 @@ def answer(
     """Answers each input through a predictor; see `Model.__call__`."""
     if isinstance(inputs, str):
         raise TypeError("give a list of inputs, such as [text], not one string")
+    inputs = [os.fspath(i) if isinstance(i, os.PathLike) else i for i in inputs]
+    if not all(isinstance(i, str) for i in inputs):
+        raise TypeError("inputs are strings: texts, or paths of sound files")
     if batch_size < 1:
         raise UserError(f"batch size must be 1 or more, not {batch_size}")
     size = min(batch_size, predictor.max_batch_size or batch_size)
@@ -215,18 +217,14 @@ def examples_of(
         assets: what the task learned from the data.
         split: of the config.
         files: read instead of the split, if there are any.
-        limit: so many examples at most, drawn by the config's seed and in their order:
-            the first of a file may all be of one kind. None for all.
+        limit: so many examples at most, drawn by the config's seed; None for all.
 
     Raises:
         UserError: as `Task.references`, or no input can be read.
     """
     inputs, references = task.references(config, split, files)
-    if limit is not None and limit < len(inputs):
-        order = np.random.default_rng(config.seed).permutation(len(inputs))
-        some: list[int] = sorted(order[:limit].tolist())
-        inputs = [inputs[n] for n in some]
-        references = [references[n] for n in some]
+    some = draw(len(inputs), limit, config.seed)
+    inputs, references = [inputs[n] for n in some], [references[n] for n in some]
     if not getattr(config.data, "skip_bad", False):
         return inputs, references
     kept = [n for n, given in enumerate(inputs) if _can_be_read(task, given, assets)]

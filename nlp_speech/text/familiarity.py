@@ -18,6 +18,7 @@ UNFAMILIAR = (
 # other English lies at 1.3 to 2.5, French and German at 2.1 to 4, Czech above 3.
 _LIMIT = 1.75
 _LEAST = 20  # letters and spaces; a shorter text may be a name
+_FEW = 4  # letters: fewer are an abbreviation or a sign
 _READ = 1000  # characters are enough to tell
 _UNSEEN = 10.0  # nats below the rarest piece: what SentencePiece counts a character
 
@@ -31,12 +32,14 @@ def is_unfamiliar(text: str, tokenizer: Tokenizer) -> bool:
     languages is familiar with both.
 
     Args:
-        text: as the model reads it; a short one is never unfamiliar.
+        text: as the model reads it; a short one is unfamiliar only if most of its
+            letters are: a sentence of Chinese may have ten.
         tokenizer: learned from the training text.
     """
     words = _words(text.strip()[:_READ])
     if len(words) < _LEAST:
-        return False
+        unseen = min(_unseen(form, tokenizer) for form in (words, words.lower()))
+        return len(words) >= _FEW and unseen > len(words) / 2
     limit = _LIMIT * tokenizer.surprise
     return all(_surprise(form, tokenizer) > limit for form in (words, words.lower()))
 
@@ -49,10 +52,19 @@ def _words(text: str) -> str:
 
 def _surprise(text: str, tokenizer: Tokenizer) -> float:
     """Nats a character: single spaces, so that the pieces are as long as the text."""
-    [ids] = tokenizer.encode([text])
-    size = len(text) + 1  # a space begins it
-    known = [n for n in ids if n != UNK]
-    # Normalization may have made more characters of some.
-    unseen = max(size - tokenizer.lengths[known].sum(), 0)
+    known, size = _known(text, tokenizer), len(text) + 1  # a space begins it
     rarest = tokenizer.scores.min() - _UNSEEN
-    return float(-(tokenizer.scores[known].sum() + unseen * rarest) / size)
+    total = tokenizer.scores[known].sum() + _unseen(text, tokenizer) * rarest
+    return float(-total / size)
+
+
+def _unseen(text: str, tokenizer: Tokenizer) -> float:
+    """How many characters of a text are in no piece."""
+    known = _known(text, tokenizer)
+    # Normalization may have made more characters of some.
+    return max(len(text) + 1 - float(tokenizer.lengths[known].sum()), 0.0)
+
+
+def _known(text: str, tokenizer: Tokenizer) -> list[int]:
+    [ids] = tokenizer.encode([text])
+    return [n for n in ids if n != UNK]

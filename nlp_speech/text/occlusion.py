@@ -12,6 +12,9 @@ import re
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+from nlp_speech.text.normalization import TAG
+
+_WORD = re.compile(rf"\s*(?:{TAG}|\S)+\s*")
 _LEAST = 1e-6  # a probability nearer to 0 or 1 counts as this near
 
 
@@ -29,8 +32,11 @@ class Part(NamedTuple):
 
 
 def split_parts(text: str, limit: int) -> list[str]:
-    """Cuts a text between words into at most `limit` parts that join to the text."""
-    words = re.findall(r"\s*\S+\s*", text)
+    """Cuts a text between words into at most `limit` parts that join to the text.
+
+    A tag of HTML is never cut, since half of one is no tag but words.
+    """
+    words = _WORD.findall(text)
     size = max(1, math.ceil(len(words) / limit))
     return ["".join(words[n : n + size]) for n in range(0, len(words), size)]
 

@@ -58,9 +58,11 @@ def draw_report(
         _style(axes)
         axes.set_visible(n < panels)
     all_axes[0].set_ylabel(report.metric)
-    by_update = f"{report.metric} by update {report.compared_at}"
+    compared = report.metric
+    if report.compared_at is not None:
+        compared += f" by update {report.compared_at}"
     for axes in (all_axes[1], *all_axes[columns::columns]):
-        axes.set_ylabel(by_update)
+        axes.set_ylabel(compared)
     handles, labels = all_axes[0].get_legend_handles_labels()
     figure.legend(
         handles,

@@ -17,10 +17,11 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from nlp_speech.config import dump_config, value_of, vary
 from nlp_speech.files import write_text
-from nlp_speech.sections import Experiment, ParameterSection
+from nlp_speech.sections import Experiment, ParameterSection, TuneSection
+from nlp_speech.space import budget
 from nlp_speech.tune.pruner import best_by
 from nlp_speech.tune.search import short
-from nlp_speech.tune.study import finished
+from nlp_speech.tune.study import finished, values_of
 
 FORMAT_VERSION = 1
 # Importance from fewer trials than this is mostly chance.
@@ -103,7 +104,9 @@ class Report:
         rows: complete trials best first, then stopped ones, then failed ones.
         compared_at: the last update that all trials with a score came to. Effects are
             of the best scores up to there: trials that were stopped would look worse
-            than they are, and without them most of the space would be missing.
+            than they are, and without them most of the space would be missing. None if
+            there is none, or the trials share their minutes and not their updates:
+            then the best scores of the complete ones are compared.
         effects: of each parameter, the most important one first.
     """
 
@@ -111,12 +114,25 @@ class Report:
     metric: str
     higher_is_better: bool
     rows: tuple[Row, ...]
-    compared_at: int
+    compared_at: int | None
     effects: tuple[Effect, ...]
 
     def compared(self, row: Row) -> float | None:
         """The score of a trial that is compared with those of the others."""
+        if self.compared_at is None:
+            return row.score if row.state == "complete" else None
         return best_by(row.evaluations, self.compared_at, self.higher_is_better)
+
+    @property
+    def comparison(self) -> str:
+        """Which scores of which trials are compared, in words."""
+        count = sum(self.compared(row) is not None for row in self.rows)
+        if self.compared_at is None:
+            return f"best {self.metric} of the {count} complete trials"
+        return (
+            f"best {self.metric} up to update {self.compared_at}, which {count} trials "
+            "came to"
+        )
 
     @property
     def best(self) -> Row | None:
@@ -130,9 +146,10 @@ def make_report(
     """Gathers what the finished trials of a study say."""
     higher = study.direction is optuna.study.StudyDirection.MAXIMIZE
     own = {key: value_of(config, key) for key in config.tune.space}
-    rows = [_row(trial, higher, own) for trial in finished(study)]
+    rows = [_row(trial, higher, own, config.tune) for trial in finished(study)]
     rows.sort(key=lambda row: _rank(row, higher))
-    update = _common_update(rows)
+    timed = value_of(vary(config, budget(config.tune)), "training.minutes") is not None
+    update = None if timed else _common_update(rows)
     report = Report(task, metric, higher, tuple(rows), update, ())
     importances = _importances(study, report)
     effects = [
@@ -179,10 +196,13 @@ def _best_config(report: Report, best: Row, config: Experiment) -> str:
     return head + dump_config(vary(config, {**best.values, "tune": {}}))
 
 
-def _row(trial: FrozenTrial, higher: bool, own: dict[str, Any]) -> Row:
+def _row(
+    trial: FrozenTrial, higher: bool, own: dict[str, Any], section: TuneSection
+) -> Row:
     evaluations = dict(sorted(trial.intermediate_values.items()))
     best = best_by(evaluations, math.inf, higher)
-    values = {key: trial.params[key] for key in own if key in trial.params}
+    found = values_of(trial, section)
+    values = {key: found[key] for key in own if key in found}
     return Row(
         number=trial.number,
         state=_STATES.get(trial.state, "failed"),
@@ -203,10 +223,13 @@ def _rank(row: Row, higher: bool) -> tuple[int, float, int]:
     return order, -row.score if higher else row.score, row.number
 
 
-def _common_update(rows: Sequence[Row]) -> int:
-    """The last update at which all trials with a score were evaluated; 0: none."""
-    updates = [set(row.evaluations) for row in rows if row.evaluations]
-    return max(set.intersection(*updates), default=0) if updates else 0
+def _common_update(rows: Sequence[Row]) -> int | None:
+    """The last update that all trials with a score came to, or None."""
+    updates = [row.evaluations.keys() for row in rows if row.evaluations]
+    if not updates:
+        return None
+    last = min(map(max, updates))
+    return last if all(min(some) <= last for some in updates) else None
 
 
 def _importances(study: optuna.Study, report: Report) -> dict[str, float]:

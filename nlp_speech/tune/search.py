@@ -11,9 +11,9 @@ import optuna
 from optuna.trial import TrialState
 
 from nlp_speech.errors import UserError
-from nlp_speech.sections import Experiment
+from nlp_speech.sections import Experiment, TuneSection
 from nlp_speech.tune.pruner import best_by
-from nlp_speech.tune.study import begin, finished
+from nlp_speech.tune.study import begin, finished, values_of
 
 # A trial that ended its process so often without any progress would do it again.
 _ATTEMPTS = 3
@@ -31,10 +31,10 @@ class Attempt:
         values: by key of the config.
     """
 
-    def __init__(self, trial: optuna.Trial) -> None:
+    def __init__(self, trial: optuna.Trial, section: TuneSection) -> None:
         self._trial = trial
         self.number: int = trial.number
-        self.values: dict[str, Any] = dict(trial.params)
+        self.values: dict[str, Any] = values_of(trial, section)
 
     def report(self, evaluations: Mapping[int, float]) -> None:
         """Notes the score at each update so far; it may be told again."""
@@ -82,7 +82,7 @@ def search(
     """
     while (count := len(finished(study))) < trials:
         trial = begin(study, config)
-        attempt = Attempt(trial)
+        attempt = Attempt(trial, config.tune)
         say(f"trial {attempt.number} ({count + 1} of {trials}): {told(attempt.values)}")
         if _keeps_crashing(trial):
             reason = f"it ended the process {_ATTEMPTS} times"

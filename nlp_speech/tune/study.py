@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from optuna.trial import TrialState
 from nlp_speech.config import dump_config, holds, value_of
 from nlp_speech.errors import UserError
 from nlp_speech.files import alone_in, write_text
-from nlp_speech.sections import Experiment, ParameterSection
+from nlp_speech.sections import Experiment, ParameterSection, TuneSection
 from nlp_speech.tune.pruner import make_pruner
 
 _JOURNAL = "study.jsonl"
@@ -146,6 +147,27 @@ def suggest(
     return trial.suggest_int(
         key, int(low), int(high), step=int(step or 1), log=parameter.log
     )
+
+
+def values_of(
+    trial: optuna.Trial | optuna.trial.FrozenTrial, section: TuneSection
+) -> dict[str, Any]:
+    """The values of a trial by key; those of a range with steps exactly on a step.
+
+    A sampler adds steps up in binary: 3 * 0.1 is 0.30000000000000004 there.
+    """
+    space = section.space
+    return {
+        key: _on_a_step(value, space[key]) if key in space else value
+        for key, value in trial.params.items()
+    }
+
+
+def _on_a_step(value: Any, parameter: ParameterSection) -> Any:
+    if parameter.step is None or not isinstance(value, float):
+        return value
+    low, step = Decimal(str(parameter.low)), Decimal(str(parameter.step))
+    return float(low + step * round((Decimal(value) - low) / step))
 
 
 def _seed(seed: int, number: int) -> int:

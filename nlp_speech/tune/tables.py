@@ -54,11 +54,7 @@ def trials_table(report: Report) -> Table:
 
 def effects_table(report: Report) -> Table:
     """What each parameter does to the score."""
-    scored = sum(report.compared(row) is not None for row in report.rows)
-    title = (
-        f"Effect of each parameter on the best {report.metric} up to update "
-        f"{report.compared_at}, which {scored} trials came to"
-    )
+    title = f"Effect of each parameter on the {report.comparison}"
     if report.effects and report.effects[0].importance is None:
         title += f"\nImportance needs {ENOUGH} trials with different scores"
     table = Table(box=SIMPLE_HEAD, title=title, title_justify="left")

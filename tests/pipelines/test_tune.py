@@ -72,7 +72,7 @@ def test_tune_goes_on_and_ends_with_a_config_to_train_with(
     [
         ("tune.space={}", "tune.space is empty; name what to search"),
         ("tune.space={units: {choices: [8]}}", "did you mean 'model.units'?"),
-        ("tune.updates=1", "tune.updates: for a trial, training.warmup_updates must"),
+        ("tune.updates=1", "tune.updates: for a trial, training.warmup_updates: "),
     ],
 )
 def test_a_bad_space_is_one_sentence(

@@ -42,6 +42,16 @@ def test_limit_and_device_variant(toy_bundle: Path) -> None:
     assert report["variant"] == "float"
 
 
+def test_a_limit_draws_from_all_examples(toy_bundle: Path) -> None:
+    """The first rows of a file may all be of one class."""
+    model = load(toy_bundle, "tflite")
+    inputs = ["a"] * 50 + ["b"] * 50
+    wrong = [*["?"] * 50, *[r.as_text() for r in model(["b"] * 50)]]
+    report = evaluate(model, inputs, wrong, limit=40)
+    assert 20 < report["metrics"]["accuracy"] < 80
+    assert report["metrics"] == evaluate(model, inputs, wrong, limit=40)["metrics"]
+
+
 def test_wrong_examples(toy_bundle: Path) -> None:
     model = load(toy_bundle, "tflite")
     with pytest.raises(UserError, match="2 inputs and 1 references"):
@@ -66,6 +76,7 @@ class Deaf:
         ),
     )
     bundle = SimpleNamespace(name="none/1")
+    config = SimpleNamespace(seed=1)
     runtime = "none"
     variant = None
 

@@ -52,7 +52,7 @@ def test_with_another_config_it_has_no_scores(toy_copy: Path, tmp_path: Path) ->
 
 
 def test_what_only_training_uses_is_not_changed(toy_copy: Path, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="--set training: only training uses this"):
+    with pytest.raises(UserError, match=r"=0\.1: only training uses this"):
         _renew(toy_copy, tmp_path / "new", "training.learning_rate=0.1")
     assert not (tmp_path / "new").exists()
 

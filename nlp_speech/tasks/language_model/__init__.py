@@ -70,7 +70,7 @@ class TextScore:
     @property
     def perplexity(self) -> float:
         """Of a piece; 1 if there was nothing to read."""
-        return math.exp(-self.log_probability / max(self.pieces, 1))
+        return _perplexity(-self.log_probability, max(self.pieces, 1))
 
     def as_dict(self) -> dict[str, Any]:
         """The result as plain JSON data."""
@@ -167,8 +167,8 @@ def score(
     words = max(sum(len(text.split()) + 1 for text in read), 1)
     characters = max(sum(len(text) + 1 for text in read), 1)
     scores = {
-        "perplexity": math.exp(total / pieces),
-        "word_perplexity": math.exp(min(total / words, 700.0)),
+        "perplexity": _perplexity(total, pieces),
+        "word_perplexity": _perplexity(total, words),
         "bits_per_character": total / characters / math.log(2),
     }
     signatures = {
@@ -178,9 +178,14 @@ def score(
     }
     if all(r.backward is not None for r in results):
         backward = -sum(r.backward or 0.0 for r in results)
-        scores["backward_perplexity"] = math.exp(backward / pieces)
+        scores["backward_perplexity"] = _perplexity(backward, pieces)
         signatures["backward_perplexity"] = "of a piece; read from the end"
     return scores, signatures
+
+
+def _perplexity(nats: float, count: int) -> float:
+    """Finite, even of a model that has gone astray."""
+    return math.exp(min(nats / count, 700.0))
 
 
 def samples(config: LanguageModelConfig) -> list[str]:

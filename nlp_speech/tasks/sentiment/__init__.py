@@ -272,4 +272,4 @@ def _check_references(results: Sequence[Sentiment], references: Sequence[str]) -
 
 
 # Here, where all of it is defined.
-EXTRAS = Extras(confusion=confusion, explain=explain)
+EXTRAS = Extras(confusion=confusion, explain=explain, scorers=("sklearn",))

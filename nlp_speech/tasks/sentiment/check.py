@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from nlp_speech.contract import Finding
-from nlp_speech.data.labelled import label_of
+from nlp_speech.data.labelled import classes_of, label_of
 from nlp_speech.data.paths import resolve
 from nlp_speech.data.tables import read_table
 from nlp_speech.data.text_check import (
@@ -14,8 +14,11 @@ from nlp_speech.data.text_check import (
     parts_of,
     text_findings,
     uneven_classes,
+    unknown_classes,
 )
+from nlp_speech.errors import UserError
 from nlp_speech.tasks.sentiment.config import SentimentConfig, TableSection
+from nlp_speech.tasks.sentiment.corpus import check_weights
 
 
 def findings(config: SentimentConfig, quick: bool = False) -> Iterator[Finding]:
@@ -35,6 +38,12 @@ def findings(config: SentimentConfig, quick: bool = False) -> Iterator[Finding]:
     }
     left_out = Limit(config.batch.max_length, "left out (batch.max_length)", ("train",))
     yield from text_findings(splits, ("text",), {"text": left_out}, data.exclude_splits)
+    yield from unknown_classes(splits)
+    try:
+        classes = classes_of([row.label for row in splits["train"]], data.labels)
+        check_weights(data.class_weights, classes)
+    except UserError as error:
+        yield Finding("train", f"rows: {error}", len(splits["train"]), is_error=True)
     if data.class_weights is None:
         remedy = "data.class_weights: balanced makes rare ones count more"
         yield from uneven_classes(splits, remedy)

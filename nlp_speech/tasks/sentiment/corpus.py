@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from nlp_speech.data.labelled import (
     Example,
@@ -64,7 +65,8 @@ def read_corpus(config: SentimentConfig) -> Corpus:
             "data.exclude_splits leaves no training row; give training texts of their "
             "own"
         )
-    classes = classes_of(kept, data.labels)
+    classes = classes_of([e.label for e in kept], data.labels)
+    check_weights(data.class_weights, classes)
     if data.validation is None:
         train, validation = split_examples(kept, data.validation_share, config.seed)
     else:
@@ -101,6 +103,21 @@ def read_split(
         choices = ", ".join(("train", "validation", *data.test))
         raise UserError(f"there is no split {split!r}; choose one of: {choices}")
     return _read(config, data.test[split], keep_blank=True)
+
+
+def check_weights(weights: Any, classes: Sequence[str]) -> None:
+    """Refuses class weights that are not one number above 0 for each class.
+
+    Raises:
+        UserError: they are not.
+    """
+    if not isinstance(weights, dict):
+        return
+    if set(weights) != set(classes) or min(weights.values()) <= 0:
+        raise UserError(
+            "data.class_weights: give each class a number above 0; the classes are: "
+            f"{', '.join(classes)}"
+        )
 
 
 def _read(

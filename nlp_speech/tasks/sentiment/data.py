@@ -86,23 +86,16 @@ def training_data(config: SentimentConfig, assets: Assets, split: str) -> Batche
 def class_weights(config: SentimentConfig, assets: Assets) -> np.ndarray:
     """What an example of each class counts in the loss, float32 [classes].
 
-    Raises:
-        UserError: the config gives weights, but not one above 0 for each class.
+    The mean over the training examples is 1, so that the loss keeps its size.
     """
-    given = config.data.class_weights
+    given, shares = config.data.class_weights, np.array(assets.shares)
     if given is None:
-        return np.ones(len(assets.labels), np.float32)
-    if given == "balanced":
-        return np.array(
-            [1 / (s * len(assets.shares)) for s in assets.shares], np.float32
-        )
-    assert isinstance(given, dict)
-    if set(given) != set(assets.labels) or min(given.values()) <= 0:
-        raise UserError(
-            "data.class_weights: give each class a number above 0; the classes are: "
-            f"{', '.join(assets.labels)}"
-        )
-    return np.array([given[name] for name in assets.labels], np.float32)
+        weights = np.ones(len(shares))
+    elif isinstance(given, dict):
+        weights = np.array([given[name] for name in assets.labels])
+    else:
+        weights = 1 / shares
+    return (weights / (weights @ shares)).astype(np.float32)
 
 
 def _tell(corpus: Corpus) -> None:

@@ -304,4 +304,5 @@ EXTRAS = Extras(
     size=size,
     errors=errors,
     facts=facts,
+    scorers=("jiwer",),
 )

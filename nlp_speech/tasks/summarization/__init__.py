@@ -212,4 +212,4 @@ def _summary(
 
 
 # Here, where all of it is defined.
-EXTRAS = Extras(partial_endpoint=PARTIAL_ENDPOINT, ways=ways)
+EXTRAS = Extras(partial_endpoint=PARTIAL_ENDPOINT, ways=ways, scorers=("rouge_score",))

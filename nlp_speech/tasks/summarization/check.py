@@ -39,7 +39,7 @@ def findings(config: SummarizationConfig, quick: bool = False) -> Iterator[Findi
         "document": Limit(read, "read in part (decoding.max_source_length)"),
         "summary": Limit(most, "left out (batch.max_length)", ("train",)),
     }
-    yield from text_findings(splits, _COLUMNS, limits, data.exclude_splits)
+    yield from text_findings(splits, _COLUMNS, limits, data.exclude_splits, ["summary"])
     yield from copied_cells(splits, _COLUMNS)
 
 

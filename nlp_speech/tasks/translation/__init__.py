@@ -250,4 +250,4 @@ def _alignment(result: Translation) -> tuple[Sequence[str], Sequence[str], Any]:
     return result.source_pieces, result.target_pieces, result.alignment
 
 
-EXTRAS = Extras(alignment=_alignment)
+EXTRAS = Extras(alignment=_alignment, scorers=("sacrebleu",))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -66,6 +68,18 @@ def test_parts_split_and_join(clips: list[str]) -> None:
         assert split_parts(join_parts(parts)) == parts
     # A name that is no JSON list is a name.
     assert split_parts("x[1].wav") == [Path("x[1].wav")]
+
+
+def test_a_file_whose_name_begins_like_a_list(clips: list[str], tmp_path: Path) -> None:
+    path = tmp_path / "[take 1].wav"
+    shutil.copyfile(clips[0], path)
+    with contextlib.chdir(tmp_path):
+        assert split_parts(path.name) == [Path(path.name)]
+
+
+def test_no_name() -> None:
+    with pytest.raises(UserError, match="an empty name"):
+        split_parts(" ")
 
 
 @pytest.mark.parametrize("given", ["[", "[1", '["a", -1]', '[["a"]]', '["a", null]'])

@@ -77,7 +77,7 @@ def test_a_wav_file_that_was_cut_short(
     np.testing.assert_allclose(found, SOUND[:whole] / 32768, atol=1e-6)
 
 
-@pytest.mark.parametrize("kind", ["FLAC", "OGG", "AIFF", "RF64"])
+@pytest.mark.parametrize("kind", ["FLAC", "OGG", "AIFF", "RF64", "MP3"])
 def test_a_file_that_a_pipe_cannot_carry(
     monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:

@@ -1,8 +1,8 @@
 """What LSTMs are for: memory over a thousand steps.
 
-The adding problem (Hochreiter and Schmidhuber 1997) and the copy task (Arjovsky et al.
-2016), with gate biases for the expected spans (Tallec and Ollivier 2018). These are drawn
-by their logarithm: with long spans only, a network soon knows which symbols there were,
+The adding problem (Hochreiter and Schmidhuber 1997) and the copy task (Arjovsky et
+al. 2016), with gate biases for the expected spans (Tallec and Ollivier 2018), drawn by
+their logarithm: with long spans only, a network soon knows which symbols there were,
 and not in what order.
 """
 

@@ -106,6 +106,14 @@ def test_a_variant_chooses_the_device_file(toy_bundle: Path, tmp_path: Path) -> 
     assert copy.usual_variant == "float"
 
 
+def test_inputs_may_be_paths_and_nothing_else(toy_bundle: Path) -> None:
+    model = load(toy_bundle, "tflite")
+    [by_path], [by_text] = model([Path("zebra")]), model(["zebra"])  # type: ignore[list-item]
+    assert by_path.as_text() == by_text.as_text()
+    with pytest.raises(TypeError, match="inputs are strings"):
+        model([None])  # type: ignore[list-item]
+
+
 def test_wrong_arguments(toy_bundle: Path) -> None:
     with pytest.raises(UserError, match="choose one of: auto, keras"):
         load(toy_bundle, "onnx")

@@ -57,6 +57,11 @@ def test_short_texts_say_nothing(text: str, tokenizer: Tokenizer) -> None:
     assert not is_unfamiliar(text, tokenizer)
 
 
+@pytest.mark.parametrize("text", ["今日は天気がいい。", "Хорошо, правда", "สวัสดีครับ"])
+def test_a_short_text_of_unknown_letters_does(text: str, tokenizer: Tokenizer) -> None:
+    assert is_unfamiliar(text, tokenizer)
+
+
 def test_what_was_learned_from_two_languages_knows_both() -> None:
     shared = Bundle.open(MODELS / "translation_en_de").load_assets().source
     assert not is_unfamiliar("Eine Frau steht vor einem Haus und liest.", shared)

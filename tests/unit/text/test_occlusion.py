@@ -21,3 +21,15 @@ def test_parts_join_to_the_text(text: str, limit: int) -> None:
 def test_certainty_has_finite_weights() -> None:
     parts = explain_by_occlusion(lambda texts: [float("a" in t) for t in texts], "a b")
     assert [round(part.weight, 2) for part in parts] == [27.63, 0.0]
+
+
+def test_a_tag_is_one_part() -> None:
+    text = 'A <a href="x.com/bad" title="worst film">great</a> film, 3 < 4.'
+    assert split_parts(text, 99) == [
+        "A ",
+        '<a href="x.com/bad" title="worst film">great</a> ',
+        "film, ",
+        "3 ",
+        "< ",
+        "4.",
+    ]

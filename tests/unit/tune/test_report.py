@@ -20,6 +20,7 @@ from optuna.distributions import (
 from optuna.trial import TrialState, create_trial
 from rich.console import Console
 
+from nlp_speech.config import vary
 from nlp_speech.sections import ParameterSection
 from nlp_speech.tasks.translation import TranslationConfig
 from nlp_speech.tune.plot import draw_report
@@ -106,6 +107,25 @@ def test_effects_are_of_scores_with_equal_training(small: Report) -> None:
     means = {group.values: (group.mean, group.best) for group in cell.groups}
     assert means == {"luong": (3.0, 5.0), "bahdanau": (5.5, 7.0)}
     assert rate.importance is None
+
+
+def test_trials_of_equal_minutes_are_compared_by_their_best_scores(
+    config: TranslationConfig,
+) -> None:
+    """The slow one has one evaluation, which no other has."""
+    scores = [{10: 5.0, 20: 9.0, 30: 8.0}, {3: 7.0, 30: 2.0}, {4: 1.0}]
+    found = study(scores, [0.01, 0.002, 0.03])
+    assert make_report(found, "translation", "bleu", config).compared_at is None
+    found = study([{3: 7.0, 30: 2.0}, {10: 5.0, 20: 9.0, 30: 8.0}], [0.01, 0.002])
+    assert make_report(found, "translation", "bleu", config).compared_at == 30
+    timed = vary(config, {"tune.minutes": 1.0})
+    report = make_report(
+        study(scores, [0.01, 0.002, 0.03]), "translation", "bleu", timed
+    )
+    assert report.compared_at is None
+    scored = {row.number: report.compared(row) for row in report.rows}
+    assert scored == {0: 9.0, 1: 7.0, 2: None}
+    assert "best bleu of the 2 complete trials" in text(effects_table(report))
 
 
 def test_a_range_is_told_in_parts(config: TranslationConfig) -> None:

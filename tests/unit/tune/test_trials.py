@@ -14,10 +14,12 @@ from nlp_speech.config import read_config
 from nlp_speech.contract import load_task, load_training_task
 from nlp_speech.errors import UserError
 from nlp_speech.run_files import read_log
+from nlp_speech.sections import TuneSection
 from nlp_speech.tasks.translation import TranslationConfig
 from nlp_speech.training import Diverged, Interrupted
 from nlp_speech.tune import trials
 from nlp_speech.tune.search import Attempt, Hopeless, Interruption
+from nlp_speech.tune.study import suggest
 from nlp_speech.tune.trials import Trainer, run_directory, tidy
 
 
@@ -49,7 +51,20 @@ def attempt(pruner: optuna.pruners.BasePruner | None = None, rate: Any = 0.02) -
     study = optuna.create_study(direction="maximize", pruner=pruner)
     trial = study.ask()
     trial.suggest_categorical("training.learning_rate", [rate])
-    return Attempt(trial), study
+    return Attempt(trial, TuneSection()), study
+
+
+def test_values_lie_on_their_steps() -> None:
+    """Not beside one: a sampler gives 3 * 0.1, which is 0.30000000000000004."""
+    section = {"low": 0, "high": 0.5, "step": 0.1}
+    tune = TuneSection.model_validate({"space": {"model.dropout": section}})
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=1))
+    found = set()
+    for _ in range(60):
+        trial = study.ask()
+        suggest(trial, "model.dropout", tune.space["model.dropout"], 0.3)
+        found |= set(Attempt(trial, tune).values.values())
+    assert found == {0.0, 0.1, 0.2, 0.3, 0.4, 0.5}
 
 
 def test_a_trial_is_trained_killed_and_gone_on_with(

@@ -347,7 +347,9 @@ def test_too_few_updates_for_the_config_are_told(
     run_search: RunSearch, config: TranslationConfig, tmp_path: Path
 ) -> None:
     section = config.tune.model_copy(update={"updates": 1})
-    with pytest.raises(UserError, match=r"tune.updates: .*warmup_updates must not"):
+    with pytest.raises(
+        UserError, match=r"tune.updates: .*warmup_updates: .* is more than"
+    ):
         run_search(1, config=config.model_copy(update={"tune": section}))
     assert not (tmp_path / "search").exists()
 

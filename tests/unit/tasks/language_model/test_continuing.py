@@ -96,6 +96,21 @@ def test_the_command_writes_as_it_goes(monkeypatch: pytest.MonkeyPatch) -> None:
     assert done.output.replace(" ", "") == "cd\n"
 
 
+def test_the_command_shows_the_prompt_as_it_was_given(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The vocabulary knows small letters only."""
+
+    def model(*_: Any) -> Any:
+        task = SimpleNamespace(NAME="language_model")
+        return SimpleNamespace(task=task, predictor=Alphabet(), assets=ASSETS)
+
+    monkeypatch.setattr(console, "load_model", model)
+    done = CliRunner().invoke(cli.app, ["continue", "lm", "日本 a b ", "--pieces", "2"])
+    assert done.exit_code == 0, done.output
+    assert done.output == "日本 a b c d\n"
+
+
 def test_the_command_is_for_language_models(monkeypatch: pytest.MonkeyPatch) -> None:
     task = SimpleNamespace(NAME="sentiment")
     model = SimpleNamespace(task=task)

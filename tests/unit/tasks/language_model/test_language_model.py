@@ -74,6 +74,13 @@ def test_scores_are_those_of_the_sums() -> None:
     assert "backward_perplexity" not in task.score(forward, ["x"])[0]
 
 
+def test_a_model_that_has_gone_astray_has_a_score() -> None:
+    found = task.TextScore(-2000.0, 1, -2000.0)
+    assert math.isfinite(found.perplexity)
+    scores, _ = task.score([found], ["x"])
+    assert all(math.isfinite(value) for value in scores.values())
+
+
 def test_results_agree_within_rounding() -> None:
     result = task.TextScore(-250.0, 40, -260.0)
     assert result.agrees(task.TextScore(-250.0001, 40, -260.0))

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
+from nlp_speech.check import look_at
 from nlp_speech.errors import UserError
 from nlp_speech.tasks.sentiment import load_assets, references
 from nlp_speech.tasks.sentiment.corpus import read_corpus
@@ -182,7 +183,33 @@ def test_class_weights(make_config: Any, tmp_path: Path) -> None:
     assets = load_assets(make_config(), tmp_path / "learned")
     assert class_weights(make_config(), assets).tolist() == [1, 1]
     config = make_config(class_weights={"good": 2.0, "bad": 0.5})
-    assert class_weights(config, assets).tolist() == [0.5, 2]
+    # Their mean over the training texts is 1: the loss keeps its size.
+    assert class_weights(config, assets) == pytest.approx([0.4, 1.6])
+    config = make_config(class_weights={"good": 0.001, "bad": 0.001})
+    assert class_weights(config, assets) == pytest.approx([1, 1])
     for wrong in ({"good": 1.0}, {"good": 1.0, "bad": 0.0}):
         with pytest.raises(UserError, match="the classes are: bad, good"):
-            class_weights(make_config(class_weights=wrong), assets)
+            read_corpus(make_config(class_weights=wrong))
+
+
+def test_check_sees_what_training_would_refuse(
+    make_config: Any, tmp_path: Path
+) -> None:
+    def errors(config: Any) -> list[str]:
+        return [
+            f"{f.split}: {f.problem}" for f in look_at(config).findings if f.is_error
+        ]
+
+    val = table(tmp_path / "val.tsv", ("so odd", "odd"), ("so bad", "bad"))
+    assert errors(make_config()) == []
+    assert errors(make_config(validation=val)) == [
+        "validation: have a label that no training row has: 'odd'"
+    ]
+    found = look_at(make_config(test={"test": val})).findings
+    assert ["test"] == [f.split for f in found if "no training row" in f.problem]
+    [one] = errors(make_config([("good film", "good"), ("very good", "good")]))
+    assert "a classifier needs two classes" in one
+    [none] = errors(make_config(labels={"good": "good", "bad": "bad", "x": "odd"}))
+    assert "no training row has the label 'odd'" in none
+    [wrong] = errors(make_config(class_weights={"good": 1.0}))
+    assert "give each class a number above 0" in wrong

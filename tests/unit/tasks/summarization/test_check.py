@@ -56,12 +56,14 @@ def test_bad_documents(tmp_path: Path, rows: dict) -> None:
     train[3]["document"] = "A long one " + long
     train[4]["summary"] = ["Another long one " + long, "short"]
     train[5]["summary"] = train[5]["document"]
+    rows["val"][3]["summary"] = []
     rows["test"][0] = dict(train[9])
     found = look(tmp_path, rows)
     problems = {key: f.examples[0].split(":")[1] for key, f in found.items()}
     assert problems == {
         ("train", "have an empty document"): "2",
         ("train", "have an empty summary"): "3",
+        ("validation", "have an empty summary"): "4",
         (
             "train",
             "have a document of more than 12 words: read in part "
@@ -75,3 +77,7 @@ def test_bad_documents(tmp_path: Path, rows: dict) -> None:
         ("test", "have a document of the training set (10.0%)"): "1",
         ("test", "stand in the training set with the same summary"): "1",
     }
+    # Training leaves such a row out; validation cannot be scored with it.
+    assert [key for key, f in found.items() if f.is_error] == [
+        ("validation", "have an empty summary")
+    ]
