@@ -21,6 +21,7 @@ _FONT_SIZE = 9.0  # points
 _CHARACTER = 0.085  # inches: a character of that size, not the widest
 _DOTS_PER_INCH = 120
 _LARGEST = 30_000  # dots a side; matplotlib draws fewer than 2**16
+_MOST = 12_000_000  # dots in all: each takes up to 50 bytes while it is drawn
 _LONGEST_LABEL = 24  # characters
 # Control, surrogate, private, unassigned, line and paragraph separator: nothing to see.
 _INVISIBLE = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
@@ -187,7 +188,10 @@ def save_figure(figure: Figure, path: Path) -> None:
     if suffix not in formats:
         choices = ", ".join(sorted(formats))
         raise UserError(f"{path}: give the picture one of the suffixes: {choices}")
-    dots = min(_DOTS_PER_INCH, _LARGEST / max(figure.get_size_inches()))
+    width, height = figure.get_size_inches()
+    dots = min(
+        _DOTS_PER_INCH, _LARGEST / max(width, height), (_MOST / width / height) ** 0.5
+    )
     picture = io.BytesIO()
     figure.savefig(picture, format=suffix, dpi=dots)
     try:

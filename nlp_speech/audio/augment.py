@@ -107,17 +107,17 @@ def change_tempo(samples: np.ndarray, factor: float, sample_rate: int) -> np.nda
     padded = np.pad(samples, (half + reach, 3 * half + 2 * reach))
     out = np.zeros(size + 4 * half, np.float32)
     weight = np.zeros_like(out)
-    begin = half + reach
+    begin = reach  # the middle of the first window is the first sample
     for place in range(0, size + half, half):
         out[place : place + 2 * half] += window * padded[begin : begin + 2 * half]
         weight[place : place + 2 * half] += window
         natural = padded[begin + half : begin + 3 * half]
-        wanted = reach + half + min(round((place + half) * factor), len(samples))
+        wanted = reach + min(round((place + half) * factor), len(samples))
         region = padded[wanted - reach : wanted + reach + 2 * half]
         if len(natural) < 2 * half or len(region) < 2 * half + 2 * reach:
             break
         match = np.correlate(region, natural, mode="valid")
-        begin = wanted - reach + int(match.argmax())
+        begin = wanted - reach + (int(match.argmax()) if match.any() else reach)
     out = out[half:] / np.maximum(weight[half:], 1e-3)
     return fit_length(np.pad(out, (half, 0))[half:], size)
 
@@ -138,8 +138,9 @@ def add_noise(
     real, imaginary = rng.standard_normal((2, len(bins)), np.float32)
     spectrum = (real + 1j * imaginary) * bins ** np.float32(-rng.uniform(0, 1))
     noise = np.fft.irfft(spectrum.astype(np.complex64), max(size, 2))
-    noise *= np.sqrt(power / 10 ** (ratio / 10) / np.mean(noise**2))
-    return samples + np.resize(noise, len(samples)).astype(np.float32)
+    noise = np.resize(noise, len(samples))
+    noise *= np.sqrt(power / 10 ** (ratio / 10) / max(np.mean(noise**2), 1e-20))
+    return samples + noise.astype(np.float32)
 
 
 def add_reverb(

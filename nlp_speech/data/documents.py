@@ -29,7 +29,7 @@ def read_documents(
 
     Args:
         path: CSV, TSV or JSON lines; see `tables.read_table`.
-        document: the column of documents.
+        document: the column of documents; a JSON list of strings is joined by spaces.
         summaries: the columns of summaries; empty cells are passed over, and a JSON
             list of strings is several of them.
         line_break: what stands for the end of a line in a document, or None.
@@ -41,7 +41,8 @@ def read_documents(
     """
     found = []
     for row in read_table(path, (document, *summaries)):
-        text, *cells = row.cells
+        document_cell, *cells = row.cells
+        text = " ".join(texts_of(document_cell))
         if line_break:
             text = text.replace(line_break, "\n")
         given = tuple(s for cell in cells for s in texts_of(cell) if s.strip())
@@ -66,13 +67,15 @@ def pairs_of(documents: Iterable[Document]) -> list[tuple[str, str]]:
 
 
 def texts_of(cell: str) -> Iterator[str]:
-    """A summary, or each of a JSON list of them."""
+    """The text of a cell, or each of a JSON list of texts; null is none."""
     if cell.startswith("["):
         try:
             values = json.loads(cell)
         except ValueError:
             values = None
-        if isinstance(values, list) and all(isinstance(v, str) for v in values):
-            yield from values
-            return
+        if isinstance(values, list):
+            texts = [value for value in values if value is not None]
+            if all(isinstance(text, str) for text in texts):
+                yield from texts
+                return
     yield cell

@@ -245,6 +245,9 @@ def _tsv_rows(path: Path) -> Iterator[tuple[int, dict[str, str] | UserError]]:
                     "the first line must name the columns, separated by tabs, with "
                     f"'path' among them, not {line[:40]!r}",
                 )
+            if twice := sorted({name for name in header if header.count(name) > 1}):
+                message = f"there are several columns {twice[0]!r}; rename all but one"
+                raise UserError.at(path, number, message)
         elif line.strip():
             if len(cells) == len(header):
                 yield number, dict(zip(header, cells, strict=True))

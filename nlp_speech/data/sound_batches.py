@@ -109,12 +109,17 @@ class SoundBatches:
         self.shapes = fit_frames(frames, found.labels.lengths, budget)
         first = self._layout(0, found, changes)
         if not len(first.plan):
-            seconds = budget.longest * front_end.section.frame_seconds
-            raise UserError(
-                f"all {len(frames)} training utterances are longer than {seconds:g} s; "
-                "raise batch.max_seconds"
-            )
+            raise UserError(self._none_fits(len(frames), budget))
         self._epochs = EpochsAhead(self._make, first)
+
+    def _none_fits(self, count: int, budget: Budget) -> str:
+        if not count:
+            return "no utterance can be aligned with its transcript; run check"
+        seconds = budget.longest * self._front_end.section.frame_seconds
+        return (
+            f"all {count} utterances are longer than {seconds:g} s; raise "
+            "batch.max_seconds"
+        )
 
     def batches(self, epoch: int) -> int:
         """The number of batches of an epoch, counted from 0."""

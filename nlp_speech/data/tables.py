@@ -144,6 +144,9 @@ def _places(
         known = range(len(first)) if isinstance(column, int) else first
         if column not in known:
             raise _no_column(path, number, column, first)
+        if isinstance(column, str) and first.count(column) > 1:
+            message = f"there are several columns {column!r}; rename all but one"
+            raise UserError.at(path, number, message)
     return [c if isinstance(c, int) else first.index(c) for c in columns]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import bz2
 import gzip
 import lzma
+import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,8 @@ _OPENERS: dict[str, Callable[..., IO[Any]]] = {
     ".bz2": bz2.open,
     ".xz": lzma.open,
 }
+_UNREADABLE = (OSError, EOFError, lzma.LZMAError, zlib.error, UnicodeDecodeError)
+_BLANKS = " \t\r\n"  # other white space may stand in a word
 _IMPOSSIBLE = -99.0  # how ARPA files write a probability of 0
 
 
@@ -92,11 +95,11 @@ def read_arpa(path: Path, order: int | None = None) -> NGrams:
     Raises:
         UserError: the file is missing, or not such a file; it names the line.
     """
-    opener: Callable[..., IO[Any]] = _OPENERS.get(path.suffix, open)
+    opener: Callable[..., IO[Any]] = _OPENERS.get(path.suffix.lower(), open)
     try:
-        with opener(path, "rt", encoding="utf-8", newline="\n") as file:
+        with opener(path, "rt", encoding="utf-8-sig", newline="\n") as file:
             return _Reader(path, order).read(file)
-    except (OSError, EOFError, lzma.LZMAError, UnicodeDecodeError) as error:
+    except _UNREADABLE as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise UserError.at(
             path, None, f"this language model cannot be read ({reason})"
@@ -115,7 +118,7 @@ class _Reader:
     def read(self, lines: Iterator[str] | IO[Any]) -> NGrams:
         order, ended = -1, False
         for number, raw in enumerate(lines, start=1):
-            line = raw.strip()
+            line = raw.strip(_BLANKS)
             if not line or (order < 0 and line != "\\data\\"):
                 continue  # text before the data is a comment
             if line == "\\end\\" or (
@@ -149,7 +152,7 @@ class _Reader:
             raise self._wrong(number, f"no count of n-grams: {line[:40]}") from None
 
     def _entry(self, line: str, order: int, number: int) -> None:
-        fields = line.split()
+        fields = list(filter(None, line.replace("\t", " ").split(" ")))
         try:
             back_off = float(fields[order + 1]) if len(fields) == order + 2 else 0.0
             value = float(fields[0])

@@ -84,7 +84,9 @@ class Fusion:
         self.options = options
         self._known: dict[str, float] = dict(model.words()) if model else {}
         self._begins = _best_by_beginning(self._known)
-        self._hot_begins = _best_by_beginning(options.hot_words)
+        # A word that is not wanted says nothing about others that begin like it.
+        wanted = {word: gain for word, gain in options.hot_words.items() if gain > 0}
+        self._hot_begins = _best_by_beginning(wanted)
 
     @property
     def largest_gain(self) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import importlib.util
 import shutil
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -36,7 +37,7 @@ class KenLM:
         try:
             with _plain(path) as file:
                 self._model = kenlm.Model(str(file), config)
-        except (OSError, EOFError) as error:
+        except (OSError, EOFError, zlib.error) as error:
             raise UserError.at(path, None, f"KenLM cannot read it ({error})") from error
 
     def start(self) -> Any:
@@ -58,7 +59,7 @@ class KenLM:
 @contextmanager
 def _plain(path: Path) -> Iterator[Path]:
     """An ARPA file without compression, which not every build of KenLM reads."""
-    if path.suffix != ".gz":
+    if path.suffix.lower() != ".gz":
         yield path
         return
     with TemporaryDirectory() as scratch, gzip.open(path) as compressed:
@@ -71,9 +72,16 @@ def _plain(path: Path) -> Iterator[Path]:
 def read_model(path: Path) -> WordModel:
     """Reads an ARPA file, with KenLM where it is installed.
 
+    What it does not read, such as words without any context or more of it than it was
+    built for, our own reader does.
+
     Raises:
         UserError: the file is missing, or not such a file.
     """
     if importlib.util.find_spec("kenlm") is None:
         return read_arpa(path)
-    return KenLM(path, dict(read_arpa(path, order=1).words()))
+    words = dict(read_arpa(path, order=1).words())
+    try:
+        return KenLM(path, words)
+    except UserError:
+        return read_arpa(path)

@@ -188,6 +188,7 @@ class _Run:
             return
         assign(self.variables, checkpoint.variables)
         self.progress = checkpoint.progress
+        self.reporter.restart_clock(self.progress)
         self.over = self._is_late()
         self.reporter.say(f"resumed at update {self.progress.update}")
 
@@ -198,7 +199,8 @@ class _Run:
         self.callbacks = keras.callbacks.CallbackList(told, model=self.model)
         self.callbacks.on_train_begin()
         if not self._finished():
-            self.callbacks.on_epoch_begin(self._number)
+            begun = self.progress.update // self.section.evaluate_every
+            self.callbacks.on_epoch_begin(begun)
         while not self._finished():
             self._epoch()
         if self.progress.evaluated != self.progress.update:

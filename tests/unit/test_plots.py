@@ -58,6 +58,10 @@ def test_a_huge_picture_has_fewer_dots(
     path = tmp_path / "a.png"
     plots.draw_attention(["a"] * 60, ["b"] * 60, np.eye(60), path)
     assert max(picture(path).shape) <= 500
+    monkeypatch.setattr(plots, "_LARGEST", 30_000)
+    monkeypatch.setattr(plots, "_MOST", 90_000)
+    plots.draw_attention(["a"] * 60, ["b"] * 60, np.eye(60), path)
+    assert 80_000 < np.prod(picture(path).shape[:2]) < 91_000
 
 
 @given(pieces, pieces)

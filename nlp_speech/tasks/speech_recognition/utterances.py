@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from nlp_speech.audio.inputs import join_parts
+from nlp_speech.audio.inputs import join_parts, split_parts
 from nlp_speech.data import tfds
 from nlp_speech.data.manifests import (
     OnBadRow,
@@ -100,7 +100,7 @@ def join(
     for number, (chosen, pauses) in enumerate(strings):
         parts: list[Path | float] = []
         for clip, pause in zip(chosen, [*pauses, None], strict=True):
-            parts.append(Path(clips[clip].input))
+            parts += split_parts(clips[clip].input)
             parts += [] if pause is None else [pause]
         first = clips[chosen[0]]
         text = " ".join(clips[clip].text for clip in chosen)

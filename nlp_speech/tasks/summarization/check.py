@@ -49,7 +49,8 @@ def _rows(sections: Sequence[TableSection], split: str) -> list[TextRow]:
     for section in sections:
         columns = (section.document, *section.summaries)
         for row in read_table(resolve(section.file), columns):
-            document, *cells = row.cells
+            document_cell, *cells = row.cells
+            document = " ".join(texts_of(document_cell))
             given = [s for cell in cells for s in texts_of(cell) if s.strip()] or [""]
             taken = dict.fromkeys(given) if split == "train" else given[:1]
             place = f"{row.path}:{row.line}"

@@ -34,10 +34,17 @@ def test_several_references_in_a_list(tmp_path: Path) -> None:
     rows = [
         {"document": "a", "summaries": ["one", "two", " "]},
         {"document": "b", "summaries": "[see] notes"},
+        {"document": ["One.", "Two."], "summaries": ["good", None]},
+        {"document": "[1]", "summaries": "[2019]"},
     ]
     file = write(tmp_path / "a.jsonl", "\n".join(map(json.dumps, rows)))
     found = read_documents(file, "document", ["summaries"])
-    assert found == [Document("a", ("one", "two")), Document("b", ("[see] notes",))]
+    assert found == [
+        Document("a", ("one", "two")),
+        Document("b", ("[see] notes",)),
+        Document("One. Two.", ("good",)),
+        Document("[1]", ("[2019]",)),
+    ]
 
 
 def test_blank_rows(tmp_path: Path) -> None:

@@ -63,6 +63,7 @@ def test_jsonl(folder: Path) -> None:
         ("a.wav\tA\n", 1, "first line must name the columns"),
         ("path\ttext\na.wav\tA\n", 2, "no column 'transcript'; there is: path, text"),
         (f"{HEADER}a.wav\tA\n", 2, "2 columns"),
+        ("path\ttext\ttext\na.wav\tA\tB\n", 1, "several columns 'text'"),
         (f"{HEADER}a.wav\tA\tx\ty\nc.wav\tC\tx\ty\n", 3, "c.wav is not there"),
         (f"{HEADER}\tA\tx\ty\n", 2, "path is empty"),
         (f"{HEADER}.\tA\tx\ty\n", 2, "is a directory"),

@@ -108,6 +108,7 @@ def test_lines_are_counted(tmp_path: Path) -> None:
         ("a.csv", "text,label\na,b,c\n", r":2: the first line has 2 .* this row 3"),
         ("a.csv", 'text,label\n"a"b,c\n', r":2: this is not CSV"),
         ("a.csv", 'text,label\n"a,c\n', r":2: this is not CSV"),
+        ("a.tsv", "text\tlabel\ttext\na\t1\tb\n", r":1: .* several columns 'text'"),
         ("a.tsv", "", r"a\.tsv: there are no lines"),
         ("a.csv", "\n \n", r"a\.csv: there are no lines"),
     ],

@@ -134,6 +134,16 @@ def test_language_model_and_hot_words_decide() -> None:
     assert heard(log_probs, Fusion(None, other)) != "ab ad"
 
 
+def test_an_unwanted_word_says_nothing_about_others() -> None:
+    """With "ad" unwanted "ab" was lost where both letters of it had to be kept."""
+    fusion = Fusion(None, FusionOptions(hot_words={"ad": -4.0, "ba": 1.0}))
+    state = fusion.extend(fusion.start(), "a")
+    assert state.total == 0.0
+    assert fusion.extend(fusion.start(), "b").total == 1.0
+    assert fusion.finish(fusion.extend(state, "d")) == -4.0
+    assert fusion.finish(fusion.extend(state, "b")) == 0.0
+
+
 def test_an_unknown_word_costs_its_penalty() -> None:
     log_probs = spelled("ab cc", "ab cd", 0.7)
     model = estimate([["ab", "cd"]], 2)

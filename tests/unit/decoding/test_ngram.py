@@ -236,6 +236,39 @@ def test_an_empty_model_says_so() -> None:
     assert math.isclose(NGrams([{}]).score((), "a")[0], -99)
 
 
+def test_words_may_hold_other_white_space(tmp_path: Path) -> None:
+    model = estimate([["10\u00a0000", "men"]] * 3, 2)
+    write_arpa(model, tmp_path / "m.arpa")
+    found = dict(read_arpa(tmp_path / "m.arpa").words())
+    assert found.keys() == {"10\u00a0000", "men"}
+
+
+def test_a_byte_order_mark_and_a_name_in_capitals(tmp_path: Path) -> None:
+    write_arpa(estimate([["a", "b"]], 2), tmp_path / "m.arpa")
+    content = "\ufeff".encode() + (tmp_path / "m.arpa").read_bytes()
+    (tmp_path / "M.ARPA.GZ").write_bytes(gzip.compress(content))
+    assert dict(read_arpa(tmp_path / "M.ARPA.GZ").words()).keys() == {"a", "b"}
+    damaged = bytearray(gzip.compress(content * 50))
+    damaged[12:16] = b"\xff" * 4
+    (tmp_path / "d.arpa.gz").write_bytes(damaged)
+    with pytest.raises(UserError, match="cannot be read"):
+        read_arpa(tmp_path / "d.arpa.gz")
+
+
+@pytest.mark.parametrize("order", [1, 7])
+def test_any_order_is_read(tmp_path: Path, order: int) -> None:
+    """KenLM wants two to six words."""
+    sentence = "a b c d e f g h".split()
+    write_arpa(estimate([sentence] * 3, order), tmp_path / "m.arpa")
+    model = read_model(tmp_path / "m.arpa")
+    context, total = model.start(), 0.0
+    for word in (*sentence, END):
+        value, context = model.score(context, word)
+        total += value
+    ours = read_arpa(tmp_path / "m.arpa").sentence(sentence)
+    assert total == pytest.approx(ours, abs=1e-4)
+
+
 def test_only_short_ngrams_are_read_if_asked(tmp_path: Path) -> None:
     write_arpa(estimate(TEXT, 3), tmp_path / "m.arpa")
     whole = read_arpa(tmp_path / "m.arpa")

@@ -97,7 +97,7 @@ def test_bad_inputs_are_sentences(
         (str(folder), "directory"),
         (str(folder / "none.wav"), "no such file"),
         (str(folder / "text.wav"), "no sound file"),
-        ("", "directory"),
+        ("", "an empty name"),
         ("generated:bell", "generated:tone"),
     ):
         with pytest.raises(UserError, match=words):
@@ -192,6 +192,16 @@ def test_joined_strings(values: dict[str, Any]) -> None:
     section = parse(values).data.train[0]
     fresh = [[u.input for u in utterances(section, n)] for n in range(2)]
     assert fresh[0] != fresh[1]
+
+
+def test_joined_files_are_joined_again(values: dict[str, Any], folder: Path) -> None:
+    manifest = folder / "m.tsv"
+    row = '["0.wav", 0.1, "1.wav"]\tab b a\tann\ttrain\n'
+    manifest.write_text(manifest.read_text().splitlines()[0] + "\n" + row * 4)
+    values["data"]["train"][0]["join"] = {"count": 2, "clips": [2, 2]}
+    for utterance in utterances(parse(values).data.train[0]):
+        assert utterance.text == "ab b a ab b a"
+        assert len(task.read_sound(utterance.input, 2000)) > 1200
 
 
 def test_assets_are_what_was_learned(
