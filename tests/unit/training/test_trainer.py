@@ -66,6 +66,26 @@ def test_ctrl_c_saves_and_says_how_to_go_on(
     assert variables(tmp_path / "run", 6)
 
 
+def test_callbacks_count_on_after_a_resume(
+    small_config: TranslationConfig, tmp_path: Path, disturbed: Any
+) -> None:
+    def interrupt(update: Any) -> Any:
+        os.kill(os.getpid(), signal.SIGINT)
+        return update()
+
+    with disturbed(5, interrupt), pytest.raises(Interrupted):
+        run(small_config, tmp_path / "run")
+    told: list[tuple[str, int]] = []
+    counts = keras.callbacks.LambdaCallback(
+        on_epoch_begin=lambda number, logs: told.append(("begin", number)),
+        on_epoch_end=lambda number, logs: told.append(("end", number)),
+    )
+    task, training_task = load_task("translation"), load_training_task("translation")
+    directory = tmp_path / "run"
+    train(task, training_task, small_config, directory, True, callbacks=[counts])
+    assert told == [("begin", 1), ("end", 1), ("begin", 2), ("end", 2)]
+
+
 def test_a_non_finite_loss_stops_the_run_and_names_the_batch(
     small_config: TranslationConfig, tmp_path: Path, disturbed: Any
 ) -> None:
