@@ -87,12 +87,15 @@ class Fusion:
         # A word that is not wanted says nothing about others that begin like it.
         wanted = {word: gain for word, gain in options.hot_words.items() if gain > 0}
         self._hot_begins = _best_by_beginning(wanted)
+        # To be unknown may cost less than the rarest word.
+        rarest = options.weight * _LN_10 * min(self._known.values(), default=0.0)
+        self._unknown_gain = max(0.0, -options.unknown_penalty - rarest)
 
     @property
     def largest_gain(self) -> float:
         """What one more label can add at most, beyond making up for `ahead`."""
         hot = max([0.0, *self.options.hot_words.values()])
-        return max(0.0, self._word_bonus) + hot
+        return max(0.0, self._word_bonus) + hot + self._unknown_gain
 
     @property
     def _word_bonus(self) -> float:

@@ -144,6 +144,21 @@ def test_an_unwanted_word_says_nothing_about_others() -> None:
     assert fusion.finish(fusion.extend(state, "b")) == 0.0
 
 
+def test_no_label_adds_more_than_the_largest_gain() -> None:
+    """Beyond what `ahead` has counted: where being unknown is cheap, that is much."""
+    model = estimate([["ab", "ad"]] * 9 + [["cab"]], 2)
+    for options in (FusionOptions(), FusionOptions(weight=4.0, unknown_penalty=0.5)):
+        fusion = Fusion(model, options)
+        for word in ("ab", "ad", "cab", "dd", "cb"):
+            state = fusion.start()
+            for symbol in word:
+                after = fusion.extend(state, symbol)
+                gain = after.total - state.total
+                assert not state.partial or gain <= fusion.largest_gain
+                state = after
+    assert Fusion(model, FusionOptions()).largest_gain == 0.0
+
+
 def test_an_unknown_word_costs_its_penalty() -> None:
     log_probs = spelled("ab cc", "ab cd", 0.7)
     model = estimate([["ab", "cd"]], 2)
