@@ -341,7 +341,7 @@ def test_the_card_tells_use_limits_scores_licences_and_contract(
         "4 of 4",
         'GetSignatureRunner("change_ids")',
         'ResizeInputTensor("ids", {1, n})',
-        "Not measured.",
+        "Not measured; `nlp-speech evaluate BUNDLE --record` writes them here.",
     ):
         assert text in card
 
