@@ -13,7 +13,8 @@ from typing import Any
 
 from nlp_speech.bundle import SAVED_MODEL_FILE, Bundle
 from nlp_speech.errors import UserError
-from nlp_speech.runtime import examples_of, has_tensorflow, load
+from nlp_speech.runtime import has_tensorflow, load
+from nlp_speech.runtime.examples import examples_of
 
 _WARM_UP = 5
 _BATCH = 32

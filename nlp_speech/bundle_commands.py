@@ -116,7 +116,7 @@ def verify(bundle: BundlePath, data: DataFiles = None, limit: Limit = None) -> N
     load_tensorflow()
     from nlp_speech.bundle import Bundle
     from nlp_speech.export import verify_bundle
-    from nlp_speech.runtime import examples_of
+    from nlp_speech.runtime.examples import examples_of
 
     opened = Bundle.open(bundle)
     if data:

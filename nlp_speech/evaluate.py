@@ -6,10 +6,10 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from nlp_speech.data.splits import draw
 from nlp_speech.errors import UserError, need_packages
 from nlp_speech.progress import shown
 from nlp_speech.runtime import Model, OnBad
+from nlp_speech.runtime.examples import draw
 
 
 def evaluate(

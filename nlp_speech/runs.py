@@ -15,7 +15,7 @@ from nlp_speech.contract import Task, TrainingTask, load_task, load_training_tas
 from nlp_speech.errors import UserError
 from nlp_speech.export import export_bundle
 from nlp_speech.run_files import read_digests, read_log
-from nlp_speech.runtime import examples_of
+from nlp_speech.runtime.examples import examples_of
 from nlp_speech.runtime.keras import restore_weights
 from nlp_speech.sections import Experiment
 from nlp_speech.weights import load_weights

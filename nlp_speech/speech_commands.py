@@ -136,7 +136,7 @@ def tune_language(
 
     The sound is run through the model once; then each combination is searched with.
     """
-    from nlp_speech.runtime import examples_of
+    from nlp_speech.runtime.examples import examples_of
     from nlp_speech.tasks.speech_recognition.language import LANGUAGE_FILE
     from nlp_speech.tasks.speech_recognition.tuning import Grid, Heard, tune
 

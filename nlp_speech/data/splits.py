@@ -53,19 +53,3 @@ def take_share(
     if not taken and len(groups) > 1:
         taken.update(min(groups.values(), key=len))
     return taken
-
-
-def draw(count: int, limit: int | None, seed: int) -> list[int]:
-    """Chooses rows that stand for all of them, in their order.
-
-    The first ones of a file may all be of one kind: of one class, from one speaker.
-
-    Args:
-        count: of all rows.
-        limit: so many at most, or None for all.
-        seed: of the draw.
-    """
-    if limit is None or limit >= count:
-        return list(range(count))
-    order = np.random.default_rng(seed).permutation(count)
-    return sorted(order[:limit].tolist())

@@ -19,11 +19,11 @@ import numpy as np
 
 from nlp_speech.bundle import TEXT_VARIANT, VARIANT_FILES, Bundle
 from nlp_speech.contract import LOWER_IS_BETTER, Predictor, Way, same_answer
-from nlp_speech.data.splits import draw
 from nlp_speech.errors import UserError
 from nlp_speech.export.tflite import convert_bundle
 from nlp_speech.progress import shown
 from nlp_speech.runtime import Model, load
+from nlp_speech.runtime.examples import draw
 from nlp_speech.runtime.litert import LiteRTPredictor
 
 WAYS_LIMIT = 50

@@ -9,7 +9,8 @@ import keras
 import numpy as np
 
 from nlp_speech.contract import LOWER_IS_BETTER, Task, TrainingTask
-from nlp_speech.runtime import answer, examples_of
+from nlp_speech.runtime import answer
+from nlp_speech.runtime.examples import examples_of
 from nlp_speech.runtime.keras import KerasPredictor
 from nlp_speech.training.checkpoint import assign
 from nlp_speech.training.step import make_loss

@@ -11,7 +11,8 @@ import pytest
 
 from nlp_speech.contract import Extras
 from nlp_speech.errors import UserError
-from nlp_speech.runtime import answer, examples_of
+from nlp_speech.runtime import answer
+from nlp_speech.runtime.examples import examples_of
 
 
 class Lengths:
