@@ -39,7 +39,7 @@ def test_every_runtime_gives_the_same_answer(
     done = nlp_speech("export", run, "--output", model)
     assert done.code == 0, done.err
     answers = {
-        runtime: [answer.as_text() for answer in load(model, runtime, "float")(TEXTS)]
+        runtime: [answer.as_text() for answer in load(model, runtime)(TEXTS)]
         for runtime in ("keras", "saved_model", "tflite")
     }
     assert any(answers["keras"])

@@ -31,7 +31,7 @@ def test_the_line_of_an_update(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(reporting.time, "monotonic", lambda: next(clock, 102.0))
     monkeypatch.setenv("COLUMNS", "160")
     monkeypatch.setenv("TERM", "xterm")
-    section = TrainingSection(updates=40)
+    section = TrainingSection(updates=40, warmup_updates=0)
     with Reporter(tmp_path, section, "bleu", "tokens") as reporter:
         # 1,000 tokens in 2 seconds; 30 more updates of 3 seconds each.
         progress = Progress(update=10, tokens=1000, seconds=30.0)
@@ -59,7 +59,7 @@ def test_the_time_left(
     monkeypatch.setattr(sys, "stderr", terminal)
     monkeypatch.setenv("COLUMNS", "160")
     monkeypatch.setenv("TERM", "xterm")
-    section = TrainingSection(updates=40, minutes=minutes)
+    section = TrainingSection(updates=40, warmup_updates=0, minutes=minutes)
     with Reporter(tmp_path, section, "bleu", "tokens") as reporter:
         reporter.step(Progress(update=update, seconds=30.0), loss=1.0)
         reporter._bar.refresh()
@@ -67,7 +67,7 @@ def test_the_time_left(
 
 
 def test_a_pipe_gets_no_line_of_an_update(tmp_path: Path, capsys: Any) -> None:
-    section = TrainingSection(updates=40)
+    section = TrainingSection(updates=40, warmup_updates=0)
     with Reporter(tmp_path, section, "bleu", "tokens") as reporter:
         reporter.step(Progress(update=1, seconds=1.0), loss=1.0)
     assert capsys.readouterr().err == ""
