@@ -28,9 +28,10 @@ def server_call(endpoint: str, sides: Mapping[str, Any], given: str) -> str:
             "import tensorflow_text  # operations of the graph",
             "",
             'model = tf.saved_model.load(".")',
+            f"# gives {names}",
             f'outputs = model.signatures["{endpoint}"](',
             *inputs,
-            f")  # {{{names}}}",
+            ")",
         ]
     )
 
