@@ -38,7 +38,10 @@ def is_unfamiliar(text: str, tokenizer: Tokenizer) -> bool:
     """
     words = _words(text.strip()[:_READ])
     if len(words) < _LEAST:
-        unseen = min(_unseen(form, tokenizer) for form in (words, words.lower()))
+        forms = (words, words.lower())
+        unseen = min(
+            _unseen(form, _known(form, tokenizer), tokenizer) for form in forms
+        )
         return len(words) >= _FEW and unseen > len(words) / 2
     limit = _LIMIT * tokenizer.surprise
     return all(_surprise(form, tokenizer) > limit for form in (words, words.lower()))
@@ -52,15 +55,14 @@ def _words(text: str) -> str:
 
 def _surprise(text: str, tokenizer: Tokenizer) -> float:
     """Nats a character: single spaces, so that the pieces are as long as the text."""
-    known, size = _known(text, tokenizer), len(text) + 1  # a space begins it
-    rarest = tokenizer.scores.min() - _UNSEEN
-    total = tokenizer.scores[known].sum() + _unseen(text, tokenizer) * rarest
-    return float(-total / size)
-
-
-def _unseen(text: str, tokenizer: Tokenizer) -> float:
-    """How many characters of a text are in no piece."""
     known = _known(text, tokenizer)
+    rarest = tokenizer.scores.min() - _UNSEEN
+    total = tokenizer.scores[known].sum() + _unseen(text, known, tokenizer) * rarest
+    return float(-total / (len(text) + 1))
+
+
+def _unseen(text: str, known: list[int], tokenizer: Tokenizer) -> float:
+    """How many characters of a text, and the space that begins it, are in no piece."""
     # Normalization may have made more characters of some.
     return max(len(text) + 1 - float(tokenizer.lengths[known].sum()), 0.0)
 
