@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import multiprocessing
 import resource
 import statistics
@@ -10,6 +9,8 @@ import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from nlp_speech.bundle import SAVED_MODEL_FILE, Bundle
 from nlp_speech.errors import UserError
@@ -89,11 +90,10 @@ def measure(
     start = time.perf_counter()
     model(inputs, batch_size=_BATCH)
     seconds = time.perf_counter() - start
-    times.sort()
     return Measurement(
         runtime=f"{runtime} {variant}".strip(),
         median_ms=round(statistics.median(times), 2),
-        p90_ms=round(times[math.ceil(0.9 * len(times)) - 1], 2),
+        p90_ms=round(float(np.quantile(times, 0.9)), 2),
         inputs_per_second=round(len(inputs) / seconds, 1),
         megabytes=round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
         bytes=_bytes(model.bundle, runtime, variant),

@@ -342,10 +342,10 @@ def test_benchmark(
     # Each runtime has a process of its own; one that loads TensorFlow takes long.
     monkeypatch.setattr("nlp_speech.benchmark.has_tensorflow", lambda: False)
     file = tmp_path / "report.json"
-    done = nlp_speech("benchmark", trained_bundle, "--limit", 3, "--json", file)
+    done = nlp_speech("benchmark", trained_bundle, "--limit", 2, "--json", file)
     assert done.code == 0, done.err
     report = json.loads(file.read_text())
-    assert (report["inputs"], report["threads"]) == (3, 1)
+    assert (report["inputs"], report["threads"]) == (2, 1)
     rows = {row["runtime"]: row for row in report["runtimes"]}
     assert set(rows) == {"tflite dynamic", "tflite float"}
     for name, row in rows.items():

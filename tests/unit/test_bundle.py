@@ -139,5 +139,7 @@ def test_missing_variant_names_those_there(toy_copy: Path) -> None:
     bundle = Bundle.open(toy_copy)
     with pytest.raises(UserError, match=r"no float16 .*dynamic, float\).*--quantize"):
         bundle.device_file("float16")
+    with pytest.raises(UserError, match=r"no text .* with --text-to-text"):
+        bundle.device_file("text")
     with pytest.raises(UserError, match="choose one of: dynamic"):
         bundle.device_file("int4")

@@ -15,6 +15,7 @@ from nlp_speech.console import (
     print_result,
     read_experiment,
 )
+from nlp_speech.console_plots import print_explanations
 from nlp_speech.errors import UserError
 from nlp_speech.tasks.sentiment.config import SentimentConfig
 
@@ -86,3 +87,16 @@ def test_several_answers_where_there_is_one() -> None:
     answer = SimpleNamespace(text="a", warning=lambda: None)
     with pytest.raises(UserError, match="--n-best 2: this model gives one answer"):
         print_result("x", answer, as_json=False, n_best=2)
+
+
+def test_an_explanation_keeps_its_warning(tmp_path: Path, capsys: Any) -> None:
+    answer = SimpleNamespace(
+        as_text=lambda: "good",
+        warning=lambda: "this is odd",
+        n_best=[SimpleNamespace(score=0.5)],
+    )
+    extras = SimpleNamespace(explain=lambda ask, text: (answer, []))
+    task = SimpleNamespace(NAME="sentiment", EXTRAS=extras)
+    model: Any = SimpleNamespace(task=task, bundle=SimpleNamespace(name="x/1"))
+    print_explanations(model, ["хорошо"], tmp_path / "x.html", 1, False)
+    assert "this is odd" in capsys.readouterr().err

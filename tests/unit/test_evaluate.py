@@ -87,6 +87,16 @@ class Deaf:
         return [None if text in bad else text for text in inputs]
 
 
+def test_a_missing_scorer_is_told_before_anything_is_answered() -> None:
+    """As where only what a device needs is installed."""
+    model: Any = SimpleNamespace(
+        task=SimpleNamespace(EXTRAS=Extras(scorers=("json", "no_such_scorer")))
+    )
+    told = r"evaluate needs no_such_scorer; pip install 'nlp-speech\[train\]'"
+    with pytest.raises(UserError, match=told):
+        evaluate(model, ["a"], ["a"])
+
+
 def test_what_cannot_be_read_is_left_out_and_counted() -> None:
     told: list[str] = []
     run: Any = {"on_bad": lambda _, error: told.append(str(error)), "worst": 1}

@@ -175,6 +175,8 @@ def test_what_is_too_long_is_left_out() -> None:
     assert count == (lengths <= 30).sum()
     with pytest.raises(UserError, match=r"longer than 0\.01 s; raise batch\.max_sec"):
         batches(budget=Budget(300, 1, 3), sounds=Sounds(5, 1100))
+    with pytest.raises(UserError, match="no utterance can be aligned"):
+        batches(budget=budget, sounds=Sounds(0, 1100))
 
 
 def test_shapes_waste_less_with_more_buckets() -> None:

@@ -53,15 +53,16 @@ def test_learns_and_leaves_a_complete_run(
     assert list((directory / "tensorboard").glob("events*"))
 
 
+def press_ctrl_c(update: Any) -> Any:
+    os.kill(os.getpid(), signal.SIGINT)
+    return update()
+
+
 def test_ctrl_c_saves_and_says_how_to_go_on(
     small_config: TranslationConfig, tmp_path: Path, disturbed: Any
 ) -> None:
-    def interrupt(update: Any) -> Any:
-        os.kill(os.getpid(), signal.SIGINT)
-        return update()
-
     told = pytest.raises(Interrupted, match=r"stopped at update 6 .* --resume")
-    with disturbed(5, interrupt), told:
+    with disturbed(5, press_ctrl_c), told:
         run(small_config, tmp_path / "run")
     assert variables(tmp_path / "run", 6)
 
@@ -69,11 +70,7 @@ def test_ctrl_c_saves_and_says_how_to_go_on(
 def test_callbacks_count_on_after_a_resume(
     small_config: TranslationConfig, tmp_path: Path, disturbed: Any
 ) -> None:
-    def interrupt(update: Any) -> Any:
-        os.kill(os.getpid(), signal.SIGINT)
-        return update()
-
-    with disturbed(5, interrupt), pytest.raises(Interrupted):
+    with disturbed(5, press_ctrl_c), pytest.raises(Interrupted):
         run(small_config, tmp_path / "run")
     told: list[tuple[str, int]] = []
     counts = keras.callbacks.LambdaCallback(

@@ -83,12 +83,19 @@ def test_what_cannot_be_done(options: dict[str, Any]) -> None:
         write(Alphabet(), "a", **options)
 
 
-def test_the_command_writes_as_it_goes(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def opened(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every bundle is the alphabet."""
+
     def model(*_: Any) -> Any:
         task = SimpleNamespace(NAME="language_model")
         return SimpleNamespace(task=task, predictor=Alphabet(), assets=ASSETS)
 
     monkeypatch.setattr(console, "load_model", model)
+
+
+@pytest.mark.usefixtures("opened")
+def test_the_command_writes_as_it_goes() -> None:
     done = CliRunner().invoke(cli.app, ["continue", "lm", "a b", "--pieces", "3"])
     assert done.exit_code == 0, done.output
     assert done.output.replace(" ", "") == "abcde\n"
@@ -96,16 +103,9 @@ def test_the_command_writes_as_it_goes(monkeypatch: pytest.MonkeyPatch) -> None:
     assert done.output.replace(" ", "") == "cd\n"
 
 
-def test_the_command_shows_the_prompt_as_it_was_given(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+@pytest.mark.usefixtures("opened")
+def test_the_command_shows_the_prompt_as_it_was_given() -> None:
     """The vocabulary knows small letters only."""
-
-    def model(*_: Any) -> Any:
-        task = SimpleNamespace(NAME="language_model")
-        return SimpleNamespace(task=task, predictor=Alphabet(), assets=ASSETS)
-
-    monkeypatch.setattr(console, "load_model", model)
     done = CliRunner().invoke(cli.app, ["continue", "lm", "日本 a b ", "--pieces", "2"])
     assert done.exit_code == 0, done.output
     assert done.output == "日本 a b c d\n"
