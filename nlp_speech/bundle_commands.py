@@ -73,7 +73,7 @@ def evaluate(
 
     model = load_model(bundle, runtime, variant, threads)
     if plot is not None:
-        check_confusion(model)
+        check_confusion(model, plot)
     if not data:
         _warn_of_changed_data(model)
     skipped = Skipped()

@@ -81,11 +81,14 @@ def print_explanations(
     write_text(path, html_page(model.bundle.name, pages))
 
 
-def check_confusion(model: Model) -> None:
-    """Refuses to draw what a task has not, before anything is answered."""
+def check_confusion(model: Model, path: Path) -> None:
+    """Refuses to draw what a task has not, or in no format, before it answers."""
     if model.task.EXTRAS.confusion is None:
         raise UserError(f"--plot: a {model.task.NAME} has no classes to confuse")
     need_packages("--plot", "matplotlib")
+    from nlp_speech.plots import picture_format
+
+    picture_format(path)
 
 
 def draw_confusion_of(report: dict[str, Any], path: Path) -> None:

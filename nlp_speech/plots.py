@@ -173,6 +173,22 @@ def _heat_map(
         spine.set_visible(False)
 
 
+def picture_format(path: Path) -> str:
+    """The format that a picture's name asks for by its suffix, such as ``png``.
+
+    Raises:
+        UserError: there is no such format.
+    """
+    from matplotlib.backend_bases import FigureCanvasBase
+
+    formats = FigureCanvasBase.get_supported_filetypes()
+    suffix = path.suffix.lower().removeprefix(".")
+    if suffix not in formats:
+        choices = ", ".join(sorted(formats))
+        raise UserError(f"{path}: give the picture one of the suffixes: {choices}")
+    return suffix
+
+
 def save_figure(figure: Figure, path: Path) -> None:
     """Writes a figure to a file.
 
@@ -183,11 +199,7 @@ def save_figure(figure: Figure, path: Path) -> None:
     Raises:
         UserError: the format is unknown, or the file cannot be written.
     """
-    formats = figure.canvas.get_supported_filetypes()
-    suffix = path.suffix.lower().removeprefix(".")
-    if suffix not in formats:
-        choices = ", ".join(sorted(formats))
-        raise UserError(f"{path}: give the picture one of the suffixes: {choices}")
+    suffix = picture_format(path)
     width, height = figure.get_size_inches()
     dots = min(
         _DOTS_PER_INCH, _LARGEST / max(width, height), (_MOST / width / height) ** 0.5

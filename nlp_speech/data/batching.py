@@ -86,12 +86,13 @@ class EpochPlan:
         shapes: the shapes of batches, as `fit_shapes` gives them.
         seed: of the run.
         epoch: counted from 0.
+        longest: steps of the longest example taken, or None: what the shapes hold.
 
     Attributes:
         shapes: the shape of each batch.
         examples: the examples of each batch, one batch after the other, int32.
         offsets: where each batch begins in `examples`, and their end, int64.
-        left_out: examples too long for every shape.
+        left_out: examples longer than `longest`, or too long for every shape.
     """
 
     def __init__(
@@ -101,9 +102,12 @@ class EpochPlan:
         shapes: Sequence[Shape],
         seed: int,
         epoch: int,
+        longest: int | None = None,
     ) -> None:
         random = np.random.default_rng([seed, epoch])
         choice = _assign(source_lengths, target_lengths, shapes)
+        if longest is not None:
+            choice[np.maximum(source_lengths, target_lengths) > longest] = -1
         batches = [
             (shape, rows)
             for number, shape in enumerate(shapes)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import math
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,36 +16,50 @@ from nlp_speech.data.splits import fingerprint, take_share
 from nlp_speech.data.tables import Row, read_table
 from nlp_speech.errors import UserError
 
+_ROUNDED = 0.05  # how far from 1 probabilities may be that were rounded
+
+Names = Mapping[str, str]
+"""What each value of a column of labels means."""
+
 
 class Example(NamedTuple):
-    """A text and its label."""
+    """A text and what it is taught as.
+
+    Attributes:
+        text: as the file has it.
+        label: the name of its class; of several, the most probable one.
+        probabilities: of classes by name, which sum to 1; empty: it is `label`.
+    """
 
     text: str
     label: str
+    probabilities: tuple[tuple[str, float], ...] = ()
 
 
 def read_examples(
     path: Path,
     text: str,
-    label: str,
-    names: Mapping[str, str] | None = None,
+    answer: str,
+    names: Names | None = None,
     keep_blank: bool = False,
+    taught: bool = False,
 ) -> list[Example]:
     """Reads the labelled texts of a table.
 
     Args:
         path: CSV, TSV or JSON lines; see `tables.read_table`.
         text: the column of texts.
-        label: the column of labels.
-        names: what each value of that column means, or None: itself.
+        answer: the column of labels, or of probabilities.
+        names: what each label means, or None: itself.
         keep_blank: keep rows whose text is white space, as a test set needs.
+        taught: whether `answer` holds probabilities; see `example_of`.
 
     Raises:
-        UserError: the table is bad, or a label is empty or not in `names`.
+        UserError: the table or an answer in it is bad.
     """
     examples = [
-        Example(row.cells[0], label_of(row, names))
-        for row in read_table(path, (text, label))
+        example_of(row, names, taught)
+        for row in read_table(path, (text, answer))
         if keep_blank or row.cells[0].strip()
     ]
     if not examples:
@@ -53,16 +69,27 @@ def read_examples(
     return examples
 
 
-def label_of(row: Row, names: Mapping[str, str] | None) -> str:
-    """The label of a row whose second cell names it.
+def example_of(row: Row, names: Names | None, taught: bool = False) -> Example:
+    """The example of a row whose cells are a text and its answer.
 
     Args:
         row: of a table.
-        names: what each value of that column means, or None: itself.
+        names: what each label means, or None: itself.
+        taught: the answer is not a label but a JSON object of probabilities by class,
+            as `nlp-speech predict --json` writes it: what another model says of a text
+            (Hinton et al. 2015), or the share of several people's votes.
 
     Raises:
-        UserError: it is empty or not in `names`.
+        UserError: the label is empty or not in `names`, or the probabilities are none.
     """
+    if not taught:
+        return Example(row.cells[0], _label_of(row, names))
+    found = _probabilities_of(row, names)
+    label = max(found, key=lambda name: found[name])
+    return Example(row.cells[0], label, tuple(found.items()))
+
+
+def _label_of(row: Row, names: Names | None) -> str:
     value = row.cells[1].strip()
     if not value:
         raise row.error("the label is empty; give the row one or delete it")
@@ -77,9 +104,47 @@ def label_of(row: Row, names: Mapping[str, str] | None) -> str:
     return names[value]
 
 
-def classes_of(
-    labels: Sequence[str], names: Mapping[str, str] | None
-) -> tuple[str, ...]:
+def _probabilities_of(row: Row, names: Names | None) -> dict[str, float]:
+    """The probabilities of the classes of a row, brought to a sum of 1."""
+    try:
+        given = json.loads(row.cells[1])
+    except ValueError:
+        given = None
+    if not isinstance(given, dict) or not all(map(_is_share, given.values())):
+        raise row.error(
+            f"{row.cells[1][:40]!r} is no JSON object of probabilities such as "
+            '{"bad": 0.2, "good": 0.8}; mend the row'
+        )
+    total = sum(given.values())
+    if abs(total - 1) > _ROUNDED:
+        raise row.error(f"the probabilities sum to {total:.3g}, not to 1; mend the row")
+    found: dict[str, float] = {}
+    for key, value in given.items():
+        name = _name_of(row, key, names)
+        found[name] = found.get(name, 0.0) + value / total
+    return found
+
+
+def _name_of(row: Row, key: str, names: Names | None) -> str:
+    """The class of a probability, which may be told by its name or by its label."""
+    if names is None or key in names.values():
+        return key
+    if key not in names:
+        choices = ", ".join(map(repr, dict.fromkeys(names.values())))
+        raise row.error(
+            f"there is no class {key!r} in data.labels; mend the row, or add it to "
+            f"these: {choices}"
+        )
+    return names[key]
+
+
+def _is_share(value: object) -> bool:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return math.isfinite(value) and 0 <= value <= 1 + _ROUNDED
+
+
+def classes_of(labels: Sequence[str], names: Names | None) -> tuple[str, ...]:
     """The classes of rows: in the order of `names`, or sorted, numbers as numbers.
 
     Raises:

@@ -29,9 +29,9 @@ class Batches:
 
     An example has one or two sequences, its sides, and may have further numbers. A
     batch is a dict: for each side ``<side>`` int32 [rows, steps] and ``<side>_lengths``
-    int32 [rows], for each further column its values [rows]. Padding is 0; rows that
-    fill up a batch are all padding, and have length 0 and 0 in every column. Every
-    epoch uses the same few shapes.
+    int32 [rows], for each further column its values [rows, ...]. Padding is 0; rows
+    that fill up a batch are all padding, and have length 0 and 0 in every column.
+    Every epoch uses the same few shapes.
 
     Everything is decided by `encode`, `seed` and the epoch. Python works once an epoch,
     in a background thread and ahead of time; batches are gathered in the graph.
@@ -41,7 +41,7 @@ class Batches:
             another thread, one call at a time.
         section: token budget, longest example, number of shapes.
         seed: of the shuffle.
-        columns: further numbers of each example, [examples] each.
+        columns: further numbers of each example, [examples, ...] each.
         multiple: batches longer than this are rounded up to a multiple of it.
 
     Attributes:
@@ -61,6 +61,7 @@ class Batches:
     ) -> None:
         self._encode = encode
         self._seed = seed
+        self._longest = section.max_length
         self._columns = dict(columns or {})
         sides = encode(0)
         self.shapes = fit_shapes(*_lengths(sides), section, multiple)
@@ -80,7 +81,7 @@ class Batches:
         return len(self._epochs[epoch].plan)
 
     def left_out(self, epoch: int) -> int:
-        """The examples of an epoch that are longer than the longest shape."""
+        """The examples of an epoch that are longer than `section.max_length`."""
         return self._epochs[epoch].plan.left_out
 
     def dataset(self, epoch: int, start: int = 0) -> tf.data.Dataset:
@@ -102,7 +103,8 @@ class Batches:
             return batches.prefetch(tf.data.AUTOTUNE)
 
     def _layout(self, epoch: int, sides: Mapping[str, FlatIds]) -> _Epoch:
-        plan = EpochPlan(*_lengths(sides), self.shapes, self._seed, epoch)
+        longest = self._longest + 1  # its eos
+        plan = EpochPlan(*_lengths(sides), self.shapes, self._seed, epoch, longest)
         return _Epoch(sides, plan)
 
     def _make(self, epoch: int) -> _Epoch:
@@ -164,9 +166,10 @@ def _gather(
 
 
 def _of_rows(column: tf.Tensor, rows: tf.Tensor) -> tf.Tensor:
-    """The values of a batch, [rows]; 0 in rows that fill up."""
+    """The values of a batch, [rows, ...]; 0 in rows that fill up."""
     real = tf.not_equal(rows, EMPTY_ROW)
     values = tf.gather(column, tf.where(real, rows, 0))
+    real = tf.reshape(real, [-1] + [1] * (column.shape.rank - 1))
     return tf.where(real, values, tf.zeros_like(values))
 
 

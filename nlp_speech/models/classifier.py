@@ -230,20 +230,20 @@ class Classifier(keras.Model):
 
 
 def weighted_cross_entropy(
-    logits: Tensor, labels: Tensor, weights: Tensor, smoothing: float
+    logits: Tensor, targets: Tensor, weights: Tensor, smoothing: float
 ) -> tuple[Tensor, Tensor]:
     """Cross-entropy, summed over examples with weights.
 
     Args:
         logits: [batch, classes].
-        labels: the right classes, [batch].
+        targets: probabilities of the classes, [batch, classes]: 1 for the right one, or
+            what another model says.
         weights: of each example, [batch]; 0 leaves it out.
         smoothing: share of the mass that is spread evenly over all classes.
 
     Returns:
         The weighted sum in nats, and the sum of the weights.
     """
-    targets = tf.one_hot(labels, logits.shape[-1], dtype=logits.dtype)
     targets = targets * (1 - smoothing) + smoothing / logits.shape[-1]
     loss = tf.nn.softmax_cross_entropy_with_logits(targets, logits)
     return tf.reduce_sum(loss * weights), tf.reduce_sum(weights)

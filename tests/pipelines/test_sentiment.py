@@ -128,6 +128,17 @@ def test_a_translator_has_no_words_to_weigh(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_picture_of_no_format_is_told_before_the_answers(
+    nlp_speech: NlpSpeech, bundle: Path, tmp_path: Path
+) -> None:
+    words = ("--plot", tmp_path / "c.doc", "--json", tmp_path / "r.json")
+    done = nlp_speech("evaluate", bundle, *words)
+    assert done.code == 1
+    assert "give the picture one of the suffixes: " in done.err
+    assert "accuracy" not in done.out
+    assert list(tmp_path.iterdir()) == []
+
+
 GOOD = [("good", "x"), ("fine", "x"), ("bad", "y"), ("poor", "y")]
 
 

@@ -26,6 +26,11 @@ class TableSection(Section):
 class TrainingTableSection(TableSection):
     """A table of training texts."""
 
+    probabilities: str | None = Field(
+        default=None,
+        description="in place of labels, name of a column of probabilities by class, "
+        "as JSON: what a larger model says of texts that have no labels",
+    )
     times: int = Field(default=1, ge=1, description="how often an epoch has each text")
 
 

@@ -17,7 +17,11 @@ from nlp_speech.data.labelled import (
 )
 from nlp_speech.data.paths import resolve
 from nlp_speech.errors import UserError
-from nlp_speech.tasks.sentiment.config import SentimentConfig, TableSection
+from nlp_speech.tasks.sentiment.config import (
+    SentimentConfig,
+    TableSection,
+    TrainingTableSection,
+)
 
 
 @dataclass(frozen=True)
@@ -66,6 +70,7 @@ def read_corpus(config: SentimentConfig) -> Corpus:
             "own"
         )
     classes = classes_of([e.label for e in kept], data.labels)
+    check_probabilities(kept, classes)
     check_weights(data.class_weights, classes)
     if data.validation is None:
         train, validation = split_examples(kept, data.validation_share, config.seed)
@@ -93,7 +98,8 @@ def read_split(
     """
     data = config.data
     if files:
-        like = data.validation or data.train[0]
+        labelled = [part for part in data.train if not part.probabilities]
+        like = data.validation or (labelled or data.train)[0]
         parts = [like.model_copy(update={"file": str(f.resolve())}) for f in files]
         return [e for part in parts for e in _read(config, part, keep_blank=True)]
     if split in ("train", "validation"):
@@ -103,6 +109,27 @@ def read_split(
         choices = ", ".join(("train", "validation", *data.test))
         raise UserError(f"there is no split {split!r}; choose one of: {choices}")
     return _read(config, data.test[split], keep_blank=True)
+
+
+def answer_of(part: TableSection) -> tuple[str, bool]:
+    """The column of a table's answers, and whether they are probabilities."""
+    column = part.probabilities if isinstance(part, TrainingTableSection) else None
+    return column or part.label, column is not None
+
+
+def check_probabilities(examples: Sequence[Example], classes: Sequence[str]) -> None:
+    """Refuses probabilities of what is never the most probable class of a text.
+
+    Raises:
+        UserError: there are some.
+    """
+    known = set(classes)
+    for name in dict.fromkeys(n for e in examples for n, _ in e.probabilities):
+        if name not in known:
+            raise UserError(
+                f"the class {name!r} has probabilities but is the label of no training "
+                "row; add rows or take it out of them"
+            )
 
 
 def check_weights(weights: Any, classes: Sequence[str]) -> None:
@@ -123,9 +150,9 @@ def check_weights(weights: Any, classes: Sequence[str]) -> None:
 def _read(
     config: SentimentConfig, part: TableSection, keep_blank: bool = False
 ) -> list[Example]:
-    return read_examples(
-        resolve(part.file), part.text, part.label, config.data.labels, keep_blank
-    )
+    names, path = config.data.labels, resolve(part.file)
+    answer, taught = answer_of(part)
+    return read_examples(path, part.text, answer, names, keep_blank, taught)
 
 
 def _texts_of(config: SentimentConfig, splits: Sequence[str]) -> list[str]:

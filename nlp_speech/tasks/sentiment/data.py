@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from nlp_speech.data.encoding import TextEncoder
+from nlp_speech.data.labelled import Example
 from nlp_speech.data.pipeline import Batches
 from nlp_speech.data.texts import spread
 from nlp_speech.errors import UserError
@@ -44,6 +46,7 @@ def prepare(config: SentimentConfig, directory: Path) -> None:
     report = {
         "train": len(corpus.train),
         "validation": len(corpus.validation),
+        "taught_by_probabilities": sum(bool(e.probabilities) for e in corpus.train),
         "excluded": corpus.excluded,
         "classes": corpus.counts,
     }
@@ -55,7 +58,8 @@ def training_data(config: SentimentConfig, assets: Assets, split: str) -> Batche
     """The batches of the split ``train`` (sampled pieces) or ``validation``.
 
     Besides ``text`` and ``text_lengths`` a batch has the number of each text's class,
-    ``labels`` int32 [rows], and what it counts in the loss, ``weights`` float32 [rows].
+    ``labels`` int32 [rows], the probabilities that it is taught, ``targets`` float32
+    [rows, classes], and what it counts in the loss, ``weights`` float32 [rows].
     """
     training = split == "train"
     corpus = read_corpus(config)
@@ -78,7 +82,11 @@ def training_data(config: SentimentConfig, assets: Assets, split: str) -> Batche
         lambda epoch: {"text": encoder(epoch)},
         config.batch,
         config.seed,
-        {"labels": labels, "weights": weights[labels]},
+        {
+            "labels": labels,
+            "targets": _targets(examples, numbers),
+            "weights": weights[labels],
+        },
         multiple=config.model.window,
     )
 
@@ -96,6 +104,15 @@ def class_weights(config: SentimentConfig, assets: Assets) -> np.ndarray:
     else:
         weights = 1 / shares
     return (weights / (weights @ shares)).astype(np.float32)
+
+
+def _targets(examples: Sequence[Example], numbers: Mapping[str, int]) -> np.ndarray:
+    """The probabilities of the classes, float32 [examples, classes]."""
+    targets = np.zeros([len(examples), len(numbers)], np.float32)
+    for row, example in enumerate(examples):
+        for name, share in example.probabilities or ((example.label, 1.0),):
+            targets[row, numbers[name]] = share
+    return targets
 
 
 def _tell(corpus: Corpus) -> None:

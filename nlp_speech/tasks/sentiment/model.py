@@ -64,7 +64,7 @@ def loss(
     def of(embedded: Any) -> tuple[Any, Any]:
         logits = model.classify(embedded, lengths, training=training)
         return weighted_cross_entropy(
-            logits, batch["labels"], batch["weights"], smoothing
+            logits, batch["targets"], batch["weights"], smoothing
         )
 
     embedded = model.embed(batch["text"], training=training)

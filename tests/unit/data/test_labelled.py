@@ -105,7 +105,7 @@ def test_reading(tmp_path: Path) -> None:
     path.write_text("sentence\tclass\nfine\t1 \n \t0\nbad\t0\n", encoding="utf-8")
     names = {"0": "no", "1": "yes"}
     read = read_examples(path, "sentence", "class", names)
-    assert read == [("fine", "yes"), ("bad", "no")]
+    assert read == [Example("fine", "yes"), Example("bad", "no")]
     assert len(read_examples(path, "sentence", "class", keep_blank=True)) == 3
     with pytest.raises(UserError, match=r"a\.tsv:2: unknown label '1'; .* has: '0'"):
         read_examples(path, "sentence", "class", {"0": "no"})
@@ -115,3 +115,39 @@ def test_reading(tmp_path: Path) -> None:
     path.write_text("sentence\tclass\n \t1\n", encoding="utf-8")
     with pytest.raises(UserError, match="no row has a text"):
         read_examples(path, "sentence", "class")
+
+
+def test_probabilities(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+
+    def read(*cells: str, names: dict[str, str] | None = None) -> list[Example]:
+        rows = ["sentence,says", *(f"fine,{cell}" for cell in cells)]
+        path.write_text("\n".join(rows), encoding="utf-8")
+        return read_examples(path, "sentence", "says", names, taught=True)
+
+    one = '"{""bad"": 0.25, ""good"": 0.75}"'
+    assert read(one) == [Example("fine", "good", (("bad", 0.25), ("good", 0.75)))]
+    # Two labels may mean one class, and a class may be told by its name.
+    names = {"0": "bad", "1": "bad", "2": "good"}
+    [found] = read('"{""0"": 0.3, ""1"": 0.3, ""good"": 0.4}"', names=names)
+    assert found.label == "bad"
+    assert dict(found.probabilities) == pytest.approx({"bad": 0.6, "good": 0.4})
+    # Rounded ones are brought to a sum of 1.
+    [found] = read('"{""a"": 0.33, ""b"": 0.33, ""c"": 0.33}"')
+    assert sum(dict(found.probabilities).values()) == pytest.approx(1, abs=1e-9)
+    for cell in (
+        "good",
+        "0.7",
+        "[1]",
+        '"{""a"": true}"',
+        '"{""a"": 98.5}"',
+        '"{""a"": NaN}"',
+    ):
+        with pytest.raises(UserError, match=r"a\.csv:3: .* is no JSON object of prob"):
+            read(one, cell)
+    with pytest.raises(UserError, match=r"a\.csv:2: the probabilities sum to 1\.4,"):
+        read('"{""bad"": 0.7, ""good"": 0.7}"')
+    with pytest.raises(
+        UserError, match=r"a\.csv:2: there is no class 'odd' in .* 'bad', 'good'"
+    ):
+        read('"{""odd"": 1}"', names=names)

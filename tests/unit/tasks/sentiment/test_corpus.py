@@ -213,3 +213,47 @@ def test_check_sees_what_training_would_refuse(
     assert "no training row has the label 'odd'" in none
     [wrong] = errors(make_config(class_weights={"good": 1.0}))
     assert "give each class a number above 0" in wrong
+
+
+def taught(path: Path, *rows: tuple[str, dict[str, float]]) -> dict[str, str]:
+    """A table as `predict --json` writes it."""
+    lines = [json.dumps({"input": text, "probabilities": p}) for text, p in rows]
+    path.write_text("\n".join(lines), encoding="utf-8")
+    return {"file": str(path), "text": "input", "probabilities": "probabilities"}
+
+
+def test_what_another_model_says(make_config: Any, tmp_path: Path) -> None:
+    says = {"bad": 0.3, "good": 0.7}
+    more = taught(tmp_path / "more.jsonl", ("a film", says), ("films", {"bad": 1}))
+    base = make_config().data.train[0].model_dump()
+    validation = table(tmp_path / "val.tsv", ("so bad", "bad"), ("so good", "good"))
+    config = make_config(train=[more, base], validation=validation)
+    corpus = read_corpus(config)
+    assert corpus.counts == {"bad": 5, "good": 5}
+    assert not look_at(config).errors
+    # Other tables have labels, as those of the config that have them.
+    held = tmp_path / "held.jsonl"
+    held.write_text('{"text": "bad film", "label": "bad"}', encoding="utf-8")
+    assert references(make_config(train=[more, base]), "", [held])[1] == ["bad"]
+
+    run = tmp_path / "run"
+    prepare(config, run)
+    assert json.loads((run / "data.json").read_text())["taught_by_probabilities"] == 2
+    [batch] = training_data(config, load_assets(config, run), "train").dataset(0)
+    targets = batch["targets"].numpy()
+    real = batch["text_lengths"].numpy() > 0
+    np.testing.assert_allclose(targets[real].sum(axis=1), 1)
+    assert not targets[~real].any()
+    assert np.isclose(targets, [0.3, 0.7]).all(axis=1).sum() == 1
+    assert (targets.argmax(axis=1) == batch["labels"].numpy()).all()
+
+
+def test_probabilities_of_no_class(make_config: Any, tmp_path: Path) -> None:
+    says = {"bad": 0.3, "good": 0.6, "fair": 0.1}
+    more = taught(tmp_path / "more.jsonl", ("a film", says))
+    config = make_config(train=[make_config().data.train[0].model_dump(), more])
+    with pytest.raises(
+        UserError, match="the class 'fair' has probabilities but is the"
+    ):
+        read_corpus(config)
+    assert any("'fair'" in f.problem for f in look_at(config).findings)
