@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from nlp_speech.config import dump_config, holds
+from nlp_speech.config import changes, dump_config
 from nlp_speech.errors import UserError
 from nlp_speech.files import alone_in, write_text, writing
 
@@ -34,12 +34,13 @@ def open_directory(config: Any, directory: Path, resume: bool) -> None:
                 f"{directory} holds a run already; go on with --resume, or give "
                 "another --output"
             )
-        if not holds(file, config):
+        if changed := changes(file, config):
             raise UserError.at(
                 file,
                 None,
-                "the config has changed since this run began; resume with the config "
-                "it began with, or start a new run with another --output",
+                f"the config has changed since this run began ({changed}); "
+                "resume with the config it began with, or start a new run with "
+                "another --output",
             )
     elif resume and directory.is_dir() and any(directory.iterdir()):
         raise UserError(f"{directory} is no run that could be resumed")

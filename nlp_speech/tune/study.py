@@ -13,7 +13,7 @@ import optuna
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState
 
-from nlp_speech.config import dump_config, holds, value_of
+from nlp_speech.config import changes, dump_config, value_of
 from nlp_speech.errors import UserError
 from nlp_speech.files import alone_in, write_text
 from nlp_speech.sections import Experiment, ParameterSection, TuneSection
@@ -50,12 +50,13 @@ def opened(
 def _claim(config: Experiment, directory: Path) -> None:
     file = directory / _CONFIG
     if file.exists():
-        if not holds(file, config):
+        if changed := changes(file, config):
             raise UserError.at(
                 file,
                 None,
-                "the config has changed since this search began, and its trials could "
-                "not be compared with new ones; give another --output",
+                f"the config has changed since this search began ({changed})"
+                ", and its trials could not be compared with new ones; give another "
+                "--output",
             )
     elif directory.exists() and any(directory.iterdir()):
         raise UserError(f"{directory} holds something else; give another --output")

@@ -221,7 +221,7 @@ def test_resume_with_a_changed_config(
     before = listing(stopped)
     words = ("train", config, "--output", stopped)
     done = nlp_speech(*words, "--resume", "--set", "model.units=8")
-    assert_sentence(done, "config has changed", "--output")
+    assert_sentence(done, "config has changed", "(model.units)", "--output")
     assert_sentence(nlp_speech(*words), "holds a run already", "--resume")
     assert listing(stopped) == before
 

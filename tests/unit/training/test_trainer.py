@@ -13,7 +13,7 @@ import keras
 import numpy as np
 import pytest
 
-from nlp_speech.config import dump_config
+from nlp_speech.config import dump_config, vary
 from nlp_speech.contract import load_task, load_training_task
 from nlp_speech.errors import UserError
 from nlp_speech.tasks.translation import TranslationConfig
@@ -96,9 +96,18 @@ def test_resuming_with_another_config_is_refused(
     small_config: TranslationConfig, tmp_path: Path
 ) -> None:
     run(small_config, tmp_path / "run")
-    changed = small_config.model_copy(update={"seed": 7})
-    with pytest.raises(UserError, match="config has changed"):
-        run(changed, tmp_path / "run", resume=True)
+    one = {"seed": 7}
+    five = {**one, "model.units": 6, "training.clip_norm": 2.0, "batch.tokens": 9}
+    five["training.patience"] = 3
+    for values, named in ((one, "seed"), (five, "seed, .*, .*, .* and 1 more")):
+        with pytest.raises(UserError, match=rf"config has changed .*\({named}\);"):
+            run(vary(small_config, values), tmp_path / "run", resume=True)
+    file = tmp_path / "run/config.yaml"
+    text = file.read_text()
+    file.write_text(text.replace("training:", "training:\n  retired: 1"))
+    with pytest.raises(UserError, match=r"config\.yaml:\d+: unknown key 'training.ret"):
+        run(small_config, tmp_path / "run", resume=True)
+    file.write_text(text)
     with pytest.raises(UserError, match="holds a run already"):
         run(small_config, tmp_path / "run")
 
