@@ -92,11 +92,12 @@ def evaluate(
     skipped.finish()
     print_scores(report)
     print_errors(report)
+    write_json(report, json_file)
     if record:
         from nlp_speech.export import record_scores
 
-        record_scores(model.bundle, data[0].name if data else split, report)
-    write_json(report, json_file)
+        name = " + ".join(file.name for file in data) if data else split
+        record_scores(model.bundle, name, report)
     if plot is not None:
         draw_confusion_of(report, plot)
 

@@ -20,7 +20,11 @@ from nlp_speech.runtime.keras import restore_weights
 from nlp_speech.sections import Experiment
 from nlp_speech.weights import load_weights
 
-_ONLY_FOR_TRAINING = ("augmentation", "batch", "training", "tune")
+_ONLY_FOR_TRAINING = (
+    *("augmentation", "batch", "training", "tune"),
+    # They decide which examples were kept from training, and so can be scored.
+    *("seed", "data.validation_share", "data.exclude_splits"),
+)
 
 
 def export_run(
@@ -121,7 +125,8 @@ def renew_bundle(
 def _changed(file: Path, overrides: Sequence[str]) -> Experiment:
     """The config of finished weights with changes that still mean something."""
     for override in overrides:
-        if override.split(".")[0].strip() in _ONLY_FOR_TRAINING:
+        key = override.split("=")[0].strip()
+        if any(f"{key}.".startswith(f"{name}.") for name in _ONLY_FOR_TRAINING):
             raise UserError(
                 f"--set {override}: only training uses this, and {file.parent} is "
                 "trained; change the config and train again"

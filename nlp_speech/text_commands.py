@@ -24,7 +24,9 @@ def continue_(
     temperature: Annotated[
         float, typer.Option(min=0.0, help="below 1: what is likely; 0: the likeliest")
     ] = 0.8,
-    seed: Annotated[int, typer.Option(help="another seed writes another text")] = 0,
+    seed: Annotated[
+        int, typer.Option(min=0, help="another seed writes another text")
+    ] = 0,
     runtime: Runtime = "tflite",
     variant: Variant = None,
     threads: Threads = 1,

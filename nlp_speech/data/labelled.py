@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -108,7 +107,7 @@ def _probabilities_of(row: Row, names: Names | None) -> dict[str, float]:
     """The probabilities of the classes of a row, brought to a sum of 1."""
     try:
         given = json.loads(row.cells[1])
-    except ValueError:
+    except (ValueError, RecursionError):
         given = None
     if not isinstance(given, dict) or not all(map(_is_share, given.values())):
         raise row.error(
@@ -118,30 +117,41 @@ def _probabilities_of(row: Row, names: Names | None) -> dict[str, float]:
     total = sum(given.values())
     if abs(total - 1) > _ROUNDED:
         raise row.error(f"the probabilities sum to {total:.3g}, not to 1; mend the row")
+    shares = {key.strip(): value / total for key, value in given.items()}
     found: dict[str, float] = {}
-    for key, value in given.items():
-        name = _name_of(row, key, names)
-        found[name] = found.get(name, 0.0) + value / total
+    for key, name in _classes_of(row, list(shares), names).items():
+        found[name] = found.get(name, 0.0) + shares[key]
     return found
 
 
-def _name_of(row: Row, key: str, names: Names | None) -> str:
-    """The class of a probability, which may be told by its name or by its label."""
-    if names is None or key in names.values():
-        return key
-    if key not in names:
+def _classes_of(row: Row, keys: Sequence[str], names: Names | None) -> dict[str, str]:
+    """The class of each key of a row: its own name, or else what it means."""
+    if "" in keys:
+        raise row.error("a probability has no class; mend the row")
+    own = {key: key for key in keys}
+    if names is None:
+        return own
+    meant = {key: names[key] for key in keys if key in names}
+    are_names, are_labels = own.keys() <= set(names.values()), len(meant) == len(keys)
+    told = ", ".join(map(repr, keys))
+    if are_names and are_labels and meant != own:
+        raise row.error(
+            f"{told} are labels and also names of other classes in data.labels; rename "
+            "the classes there"
+        )
+    if not are_names and not are_labels:
         choices = ", ".join(map(repr, dict.fromkeys(names.values())))
         raise row.error(
-            f"there is no class {key!r} in data.labels; mend the row, or add it to "
-            f"these: {choices}"
+            f"{told} are not all names of data.labels, nor all labels; mend the row, "
+            f"or add to these names: {choices}"
         )
-    return names[key]
+    return own if are_names else meant
 
 
 def _is_share(value: object) -> bool:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return False
-    return math.isfinite(value) and 0 <= value <= 1 + _ROUNDED
+    return 0 <= value <= 1 + _ROUNDED  # which NaN is not
 
 
 def classes_of(labels: Sequence[str], names: Names | None) -> tuple[str, ...]:

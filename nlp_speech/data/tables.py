@@ -124,7 +124,7 @@ def _jsonl(
             continue
         try:
             values = json.loads(line)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             message = f"this line is not JSON ({error}); mend it"
             raise UserError.at(path, number, message) from error
         if not isinstance(values, dict):

@@ -150,6 +150,7 @@ class PrefixSearch:
         """Reads the next steps, [steps, labels] log-probabilities."""
         if not len(log_probs):
             return
+        log_probs = np.maximum(log_probs, _NEVER)  # a probability of 0
         order = np.argsort(-log_probs[:, 1:], axis=1, kind="stable") + 1
         likely = order[:, : self._labels_per_step].tolist()
         for row, labels in zip(log_probs.tolist(), likely, strict=True):

@@ -46,6 +46,8 @@ __all__ = ["VerifyReport", "export_bundle", "record_scores", "verify_bundle"]
 
 Examples = tuple[Sequence[str], Sequence[str] | None]
 
+_UNWRITTEN = "the bundle could not be written ({}); nothing was put in place"
+
 
 @dataclass(frozen=True)
 class _Export:
@@ -147,7 +149,8 @@ def record_scores(bundle: Bundle, split: str, result: Mapping[str, Any]) -> Bund
     Raises:
         UserError: the files cannot be written.
     """
-    with _disk_errors(bundle.path), alone_in(bundle.path):
+    message = "the scores could not be recorded ({})"
+    with _disk_errors(bundle.path, message), alone_in(bundle.path):
         now = Bundle.open(bundle.path).metrics
         scores = dict(now["metrics"]) | {split: dict(result)}
         write_json(bundle.path / METRICS_FILE, dict(now) | {"metrics": scores})
@@ -188,22 +191,18 @@ def _scratch(destination: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def _disk_errors(destination: Path) -> Iterator[None]:
-    """Turns a failure to write into one sentence."""
+def _disk_errors(destination: Path, message: str = _UNWRITTEN) -> Iterator[None]:
+    """Turns a failure to write into one sentence: `message` with the cause in it."""
     try:
         yield
     except OSError as error:
-        cause = _not_written(error.strerror or str(error))
+        cause = message.format(error.strerror or error)
         raise UserError.at(destination, None, cause) from error
     except Exception as error:  # TensorFlow reports a full disk in several classes
         full = os.strerror(errno.ENOSPC)
         if full not in str(error):
             raise
-        raise UserError.at(destination, None, _not_written(full)) from error
-
-
-def _not_written(cause: str) -> str:
-    return f"the bundle could not be written ({cause}); nothing was put in place"
+        raise UserError.at(destination, None, message.format(full)) from error
 
 
 def _write_model(

@@ -7,6 +7,9 @@ and outputs the type and the shape by name, -1 for any size.
 from __future__ import annotations
 
 import json
+import re
+import shlex
+import urllib.parse
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -43,12 +46,14 @@ def rest_request(
     values = _values(sides, given)
     body = {"signature_name": endpoint, "inputs": values}
     quoted = json.dumps(body, ensure_ascii=False).replace("'", "'\\''")
+    word, url = shlex.quote(model), urllib.parse.quote(model)
+    inner = re.sub(r'(["$`\\])', r"\\\1", model)  # between double quotes
     return "\n".join(
         [
             "# in the directory above",
-            f'docker run -p 8501:8501 -v "$PWD:/models/{model}" -e MODEL_NAME={model} '
+            f'docker run -p 8501:8501 -v "$PWD:/models/{inner}" -e MODEL_NAME={word} '
             "tensorflow/serving &",
-            f"curl localhost:8501/v1/models/{model}:predict -d \\",
+            f"curl localhost:8501/v1/models/{url}:predict -d \\",
             f"  '{quoted}'",
         ]
     )

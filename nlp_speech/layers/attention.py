@@ -73,7 +73,8 @@ class Attention(keras.layers.Layer):
         Returns:
             [batch, source time, size of the score].
         """
-        return _project(memory, self.memory_kernel.value)
+        kernel = tf.cast(self.memory_kernel.value, self.compute_dtype)
+        return _project(tf.cast(memory, self.compute_dtype), kernel)
 
     def call(
         self,

@@ -40,7 +40,13 @@ class Bidirectional(keras.layers.Layer):
             "return_state": return_state,
         }
         self.forward_layer, self.backward_layer = (
-            LSTM(units, return_sequences=True, name=name, **self.lstm_options)
+            LSTM(
+                units,
+                return_sequences=True,
+                dtype=self.dtype_policy,
+                name=name,
+                **self.lstm_options,
+            )
             for name in ("forward", "backward")
         )
 

@@ -109,11 +109,13 @@ class LSTM(keras.layers.LSTM):
 
         Returns:
             The output [batch, units] and the state after the step.
+
+        Raises:
+            ValueError: the layer has other activations than the standard ones.
         """
-        kernel, recurrent_kernel, bias = self.cell_weights()
-        h, c = recurrence.cell(
-            tf.matmul(x, kernel) + bias, state[0], state[1], recurrent_kernel
-        )
+        kernel, recurrent_kernel, bias = self._step_weights()
+        x, h, c = (tf.cast(each, self.compute_dtype) for each in (x, *state))
+        h, c = recurrence.cell(tf.matmul(x, kernel) + bias, h, c, recurrent_kernel)
         return h, (h, c)
 
     def steps(
@@ -129,9 +131,12 @@ class LSTM(keras.layers.LSTM):
 
         Returns:
             The outputs [batch, time, units] and the state after the last step.
+
+        Raises:
+            ValueError: the layer has other activations than the standard ones.
         """
-        weights = self.cell_weights()
-        h, c = state
+        weights = self._step_weights()
+        x, h, c = (tf.cast(each, self.compute_dtype) for each in (x, *state))
         if not x.shape[1] or x.shape[1] > _UNROLLED:
             x = tf.transpose(x, [1, 0, 2])
             outputs, cells = recurrence.infer(x, h, c, *weights)
@@ -264,6 +269,11 @@ class LSTM(keras.layers.LSTM):
             and not self.stateful
         )
 
+    def _step_weights(self) -> tuple[Tensor, Tensor, Tensor]:
+        if not self._has_gates():
+            raise ValueError("single steps need the standard activations")
+        return self.cell_weights()
+
     def _has_gates(self) -> bool:
         """Whether its gates are those of Hochreiter and Schmidhuber."""
         return (
@@ -322,10 +332,21 @@ class LSTM(keras.layers.LSTM):
         mask = tf.sequence_mask(lengths, tf.shape(sequences)[1])
         results: Any = super().call(sequences, initial_state, mask, training)
         if not self.return_sequences:
-            return results
+            return self._last_or_initial(results, initial_state, lengths)
         if not self.return_state:
             return zero_padding(results, lengths)
         return (zero_padding(results[0], lengths), *results[1:])
+
+    def _last_or_initial(
+        self, results: Any, initial_state: Any, lengths: Tensor
+    ) -> Any:
+        """Keras's results; rows of length 0 get their state, where Keras gives 0."""
+        if initial_state is None:
+            return results
+        first, *states = results if self.return_state else (results,)
+        h = tf.cast(initial_state[0], first.dtype)
+        first = tf.where(tf.convert_to_tensor(lengths)[:, None] > 0, first, h)
+        return (first, *states) if self.return_state else first
 
 
 def reverse(x: Tensor, lengths: Tensor | None) -> Tensor:

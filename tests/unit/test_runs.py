@@ -46,14 +46,15 @@ def test_its_weights_and_scores_are_the_old_ones(
 
 def test_with_another_config_it_has_no_scores(toy_copy: Path, tmp_path: Path) -> None:
     record_scores(Bundle.open(toy_copy), "test", {"metrics": {"accuracy": 50.0}})
-    path, _ = _renew(toy_copy, tmp_path / "new", "seed=7")
+    path, _ = _renew(toy_copy, tmp_path / "new", "data.train=moved.txt")
     assert Bundle.open(path).metrics["metrics"] == {}
-    assert Bundle.open(path).config.seed == 7
+    assert Bundle.open(path).config.data.train == "moved.txt"
 
 
 def test_what_only_training_uses_is_not_changed(toy_copy: Path, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"=0\.1: only training uses this"):
-        _renew(toy_copy, tmp_path / "new", "training.learning_rate=0.1")
+    for change in ("training.learning_rate=0.1", "seed=2", "data.validation_share=0.5"):
+        with pytest.raises(UserError, match=f"--set {change}: only training uses this"):
+            _renew(toy_copy, tmp_path / "new", change)
     assert not (tmp_path / "new").exists()
 
 
@@ -73,17 +74,17 @@ def test_without_the_data_it_is_verified_on_samples(
 def test_a_changed_config_may_make_an_asset_anew(
     toy_copy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked: list[tuple[int, int]] = []
+    asked: list[tuple[str, str]] = []
 
     def renewal(config: Any, before: Any) -> Any:
-        asked.append((config.seed, before.seed))
+        asked.append((config.data.train, before.data.train))
         letters = "|zyxwvutsrqponmlkjihgfedcba"
         return lambda directory: (directory / "letters.txt").write_text(letters)
 
     extras = TrainingExtras(renewal=renewal)
     monkeypatch.setattr(load_training_task("toy"), "EXTRAS", extras)
-    path, _ = _renew(toy_copy, tmp_path / "new", "seed=7")
-    assert asked == [(7, 1)]
+    path, _ = _renew(toy_copy, tmp_path / "new", "data.train=moved.txt")
+    assert asked == [("moved.txt", "letters.txt")]
     assert Bundle.open(path).load_assets().startswith("|z")
     assert Bundle.open(toy_copy).load_assets().startswith("ab")
     assert _texts(path) != _texts(toy_copy)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,8 @@ from nlp_speech.text.tokenizer import BOS, EOS, PAD, UNK
 
 if TYPE_CHECKING:
     from nlp_speech.contract import Predictor
+
+_COLDEST = 1e-9  # below it the likeliest piece is taken, and a quotient could overflow
 
 
 def written_text(
@@ -38,10 +41,13 @@ def written_text(
         The prompt, as the vocabulary spells it, and what follows so far.
 
     Raises:
-        UserError: the temperature is below 0, or the number of pieces below 1.
+        UserError: the temperature is no number of 0 or more, the number of pieces
+            below 1 or the seed below 0.
     """
-    if temperature < 0 or pieces < 1:
-        raise UserError("give a temperature of 0 or more, and 1 piece or more")
+    if not (0 <= temperature < math.inf and pieces >= 1 and seed >= 0):
+        raise UserError(
+            "give a temperature of 0 or more, 1 piece or more and a seed of 0 or more"
+        )
     random = np.random.default_rng(seed)
     [ids] = assets.tokenizer.encode([clean(prompt)])
     state: Any = {
@@ -79,7 +85,7 @@ def continue_text(
         The prompt, as the vocabulary spells it, and what follows.
 
     Raises:
-        UserError: the temperature is below 0, or the number of pieces below 1.
+        UserError: as `written_text`.
     """
     options = (pieces, temperature, seed)
     *_, text = written_text(predictor, assets, prompt, *options)
@@ -91,7 +97,7 @@ def _choose(
 ) -> int:
     log_probs = log_probs.astype(np.float64)
     log_probs[[PAD, UNK, BOS]] = -np.inf
-    if temperature == 0:
+    if temperature < _COLDEST:
         return int(np.argmax(log_probs))
     # The largest of perturbed logarithms is a draw (Gumbel 1954).
     return int(np.argmax(log_probs / temperature + random.gumbel(size=len(log_probs))))

@@ -73,7 +73,7 @@ def read_corpus(config: SentimentConfig) -> Corpus:
     check_probabilities(kept, classes)
     check_weights(data.class_weights, classes)
     if data.validation is None:
-        train, validation = split_examples(kept, data.validation_share, config.seed)
+        train, validation = _split(kept, data.validation_share, config.seed)
     else:
         train = kept
         validation = _read(config, data.validation, keep_blank=True)
@@ -99,7 +99,8 @@ def read_split(
     data = config.data
     if files:
         labelled = [part for part in data.train if not part.probabilities]
-        like = data.validation or (labelled or data.train)[0]
+        tables = [data.validation, *labelled, *data.test.values(), *data.train]
+        like = next(part for part in tables if part)
         parts = [like.model_copy(update={"file": str(f.resolve())}) for f in files]
         return [e for part in parts for e in _read(config, part, keep_blank=True)]
     if split in ("train", "validation"):
@@ -109,6 +110,18 @@ def read_split(
         choices = ", ".join(("train", "validation", *data.test))
         raise UserError(f"there is no split {split!r}; choose one of: {choices}")
     return _read(config, data.test[split], keep_blank=True)
+
+
+def _split(
+    examples: Sequence[Example], share: float, seed: int
+) -> tuple[list[Example], list[Example]]:
+    """Training and validation; only what has labels can measure, if there is any."""
+    labelled = [e for e in examples if not e.probabilities]
+    train, validation = split_examples(labelled or examples, share, seed)
+    if labelled:
+        taught = [e for e in examples if e.probabilities]
+        train += without(taught, [e.text for e in validation])
+    return train, validation
 
 
 def answer_of(part: TableSection) -> tuple[str, bool]:
@@ -179,7 +192,11 @@ def _check_labels(
 
 def _warnings(corpus: Corpus) -> list[str]:
     measured = {e.label for e in corpus.validation}
-    return [
+    taught = [
+        "no text for validation has a label of its own: scores tell how often the "
+        "model agrees with where the probabilities are from; give data.validation"
+    ] * all(e.probabilities for e in corpus.validation)
+    return taught + [
         f"class {name!r} has {count} training example{'s' * (count != 1)} and none for "
         "validation: how well it is found cannot be measured"
         for name, count in corpus.counts.items()

@@ -127,11 +127,21 @@ def test_probabilities(tmp_path: Path) -> None:
 
     one = '"{""bad"": 0.25, ""good"": 0.75}"'
     assert read(one) == [Example("fine", "good", (("bad", 0.25), ("good", 0.75)))]
-    # Two labels may mean one class, and a class may be told by its name.
+    # Two labels may mean one class, and classes may be told by their names.
     names = {"0": "bad", "1": "bad", "2": "good"}
-    [found] = read('"{""0"": 0.3, ""1"": 0.3, ""good"": 0.4}"', names=names)
+    [found] = read('"{"" 0"": 0.3, ""1"": 0.3, ""2"": 0.4}"', names=names)
     assert found.label == "bad"
     assert dict(found.probabilities) == pytest.approx({"bad": 0.6, "good": 0.4})
+    assert read(one, names=names) == read(one)
+    # Stars, one more than the label: rows with 0 or 3 are clear.
+    stars = {"0": "1", "1": "2", "2": "3"}
+    for cell in ('"{""0"": 0.5, ""1"": 0.5}"', '"{""2"": 0.5, ""1"": 0, ""3"": 0.5}"'):
+        [found] = read(cell, names=stars)
+        assert found.label == ("1" if '"0"' in cell else "2")
+    with pytest.raises(
+        UserError, match=r"a\.csv:2: '1', '2' are labels and also names"
+    ):
+        read('"{""1"": 0.5, ""2"": 0.5}"', names=stars)
     # Rounded ones are brought to a sum of 1.
     [found] = read('"{""a"": 0.33, ""b"": 0.33, ""c"": 0.33}"')
     assert sum(dict(found.probabilities).values()) == pytest.approx(1, abs=1e-9)
@@ -142,12 +152,16 @@ def test_probabilities(tmp_path: Path) -> None:
         '"{""a"": true}"',
         '"{""a"": 98.5}"',
         '"{""a"": NaN}"',
+        '"{""a"": 1%s}"' % ("0" * 400),
+        "[" * 100_000,
     ):
         with pytest.raises(UserError, match=r"a\.csv:3: .* is no JSON object of prob"):
             read(one, cell)
     with pytest.raises(UserError, match=r"a\.csv:2: the probabilities sum to 1\.4,"):
         read('"{""bad"": 0.7, ""good"": 0.7}"')
     with pytest.raises(
-        UserError, match=r"a\.csv:2: there is no class 'odd' in .* 'bad', 'good'"
+        UserError, match=r"a\.csv:2: 'odd', '2' are not all names .* 'bad', 'good'"
     ):
-        read('"{""odd"": 1}"', names=names)
+        read('"{""odd"": 0, ""2"": 1}"', names=names)
+    with pytest.raises(UserError, match=r"a\.csv:2: a probability has no class"):
+        read('"{"" "": 1}"')

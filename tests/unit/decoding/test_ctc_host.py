@@ -56,6 +56,20 @@ def test_equals_the_search_in_the_graph(beam_size: int, each: int) -> None:
             assert found.score == pytest.approx(score, abs=1e-3)
 
 
+@pytest.mark.parametrize("beam_size", [1, 2, 3, 8])
+def test_a_probability_of_zero(beam_size: int) -> None:
+    log_probs = random_log_probs(12, 0)
+    log_probs[:, 2], log_probs[3], log_probs[3, 1] = -np.inf, -np.inf, 0
+    search = PrefixSearch(SYMBOLS, beam_size, 3)
+    search.advance(log_probs)
+    found = search.best(beam_size)[0]
+    assert 2 not in found.labels
+    assert np.isfinite(found.score)
+    floored = PrefixSearch(SYMBOLS, beam_size, 3)
+    floored.advance(np.maximum(log_probs, -100))
+    assert floored.best()[0].labels == found.labels
+
+
 @settings(max_examples=20)
 @given(st.lists(st.integers(0, 30), max_size=5), st.integers(0, 99))
 def test_pieces_of_a_stream_give_what_the_whole_gives(

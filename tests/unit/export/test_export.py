@@ -14,12 +14,14 @@ import pytest
 import tensorflow as tf
 import yaml
 
+from nlp_speech import export
 from nlp_speech.bundle import FORMAT_VERSION, Bundle, file_digests, sha256
 from nlp_speech.config import read_config
 from nlp_speech.contract import Endpoint
 from nlp_speech.errors import UserError
 from nlp_speech.export import provenance, record_scores
 from nlp_speech.export.card import model_card
+from nlp_speech.export.card_code import rest_request
 from nlp_speech.export.saved_model import trackables
 from nlp_speech.export.tflite import check_operators, convert_bundle, operators
 from nlp_speech.run_files import data_digests
@@ -476,3 +478,24 @@ def test_commit_is_a_hash_or_unknown(
     assert provenance.git_commit() == head
     (tmp_path / "bundle.py").write_text("2")
     assert provenance.git_commit() == f"{head}-dirty"
+
+
+def test_the_cards_request_quotes_a_name() -> None:
+    name = 'my "big" model \u00fc'
+    text = rest_request(name, "change", {"inputs": {}}, "")
+    run = shlex.split(text, comments=True)
+    assert run[run.index("-v") + 1] == f"$PWD:/models/{name}"
+    assert f"MODEL_NAME={name}" in run
+    url = "localhost:8501/v1/models/my%20%22big%22%20model%20%C3%BC:predict"
+    assert url in run
+
+
+def test_scores_that_cannot_be_recorded(
+    toy_copy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: Any) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(export, "write_json", full)
+    with pytest.raises(UserError, match=r"the scores could not be recorded \(No space"):
+        record_scores(Bundle.open(toy_copy), "test", {"metrics": {}})

@@ -50,6 +50,17 @@ def test_equals_the_papers(score: str) -> None:
 
 
 @pytest.mark.parametrize("score", ["luong", "bahdanau"])
+def test_sixteen_bits(score: Any) -> None:
+    layer = Attention(score, units=7, dtype="mixed_float16")
+    layer.build((None, None, 4), (None, None, 6))
+    query, memory = data()
+    keys = layer.keys(memory.astype(np.float16))
+    assert keys.dtype == layer.keys(memory).dtype == "float16"
+    context, _ = layer(query, memory, keys, np.array([5, 2, 1]))
+    assert context.dtype == "float16"
+
+
+@pytest.mark.parametrize("score", ["luong", "bahdanau"])
 def test_padding_gets_no_weight(score: str) -> None:
     layer = make(score)
     query, memory = data()

@@ -106,6 +106,53 @@ def test_what_the_scan_cannot_do_is_left_to_keras() -> None:
     np.testing.assert_allclose(by_lengths[1], by_mask[1], atol=1e-6)
 
 
+@pytest.mark.parametrize("options", [{"activation": "relu"}, {"dropout": 0.3}, {}])
+@pytest.mark.parametrize("return_state", [False, True])
+def test_a_row_without_steps_keeps_its_state(
+    options: dict[str, Any], return_state: bool
+) -> None:
+    layer = LSTM(UNITS, return_state=return_state, **options)
+    layer.build((None, None, FEATURES))
+    x = np.ones((2, 4, FEATURES), np.float32)
+    start = [tf.fill([2, UNITS], 0.5), tf.fill([2, UNITS], 0.25)]
+    results: Any = layer(x, initial_state=start, lengths=np.array([0, 3]))
+    first = results[0] if return_state else results
+    np.testing.assert_array_equal(first[0], 0.5)
+    assert (first[1].numpy() != 0.5).all()
+    if return_state:
+        np.testing.assert_array_equal(first, results[1])
+        np.testing.assert_array_equal(results[2][0], 0.25)
+
+
+def test_single_steps_of_another_activation_are_refused() -> None:
+    layer = make(LSTM, activation="relu")
+    state = layer.initial_state(1)
+    with pytest.raises(ValueError, match="single steps need the standard activations"):
+        layer.step(tf.zeros([1, FEATURES]), state)
+    with pytest.raises(ValueError, match="single steps need the standard activations"):
+        layer.steps(tf.zeros([1, 3, FEATURES]), state)
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float16", "mixed_float16"])
+def test_types_are_those_of_the_layer(dtype: str) -> None:
+    layer, both = make(LSTM, dtype=dtype), Bidirectional(UNITS, dtype=dtype)
+    theirs = keras.layers.LSTM(UNITS, return_sequences=True, dtype=dtype)
+    x = tf.ones([2, 3, FEATURES])
+    expected = theirs(x).dtype
+    state = (tf.zeros([2, UNITS]), tf.zeros([2, UNITS]))
+    results = (
+        layer(x)[0],
+        layer.step(x[:, 0], state)[0],
+        layer.steps(x, state)[0],
+        layer.steps(tf.ones([2, 30, FEATURES]), state)[0],
+        both(x),
+        Bidirectional.from_config(both.get_config())(x),
+    )
+    assert [y.dtype for y in results] == [expected] * len(results)
+    weights = {w.dtype for w in both.weights}
+    assert weights == {w.dtype for w in theirs.weights}
+
+
 @pytest.fixture
 def without_keras_loop(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing may be left to Keras's own loop."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -75,9 +76,17 @@ def test_seeds_and_temperatures() -> None:
     assert texts == [write(Alphabet(0.4), "", seed=seed) for seed in range(20)]
     cold = [write(Alphabet(0.4), "", seed=s, temperature=0.01) for s in range(20)]
     assert set(cold) == {LETTERS}
+    for temperature in (0, 1e-320, 1e-12):
+        assert write(Alphabet(0.4), "", temperature=temperature) == LETTERS
 
 
-@pytest.mark.parametrize("options", [{"temperature": -1.0}, {"pieces": 0}])
+@pytest.mark.parametrize(
+    "options",
+    [
+        *({"temperature": t} for t in (-1.0, math.inf, math.nan)),
+        *({"pieces": 0}, {"seed": -1}),
+    ],
+)
 def test_what_cannot_be_done(options: dict[str, Any]) -> None:
     with pytest.raises(UserError, match="temperature of 0 or more"):
         write(Alphabet(), "a", **options)

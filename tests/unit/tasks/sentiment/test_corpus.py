@@ -248,6 +248,26 @@ def test_what_another_model_says(make_config: Any, tmp_path: Path) -> None:
     assert (targets.argmax(axis=1) == batch["labels"].numpy()).all()
 
 
+def test_only_labels_measure(make_config: Any, tmp_path: Path) -> None:
+    says = [(text, {"bad": 0.3, "good": 0.7}) for text in MANY[1:]]
+    more = taught(tmp_path / "more.jsonl", *says, ("films", {"bad": 1}))
+    rows = [(text, ("bad", "good")[n % 2]) for n, text in enumerate(MANY)]
+    corpus = read_corpus(make_config(train=[table(tmp_path / "a.tsv", *rows), more]))
+    assert corpus.validation
+    assert not any(e.probabilities for e in corpus.validation)
+    held = {e.text for e in corpus.validation}
+    assert not held & {e.text for e in corpus.train}
+    assert not corpus.warnings
+
+    config = make_config(train=[more])
+    warning, *_ = read_corpus(config).warnings
+    assert "no text for validation has a label of its own" in warning
+    # A table that is given is like the test set, not like what was taught.
+    test = {"test": table(tmp_path / "test.tsv", ("so bad", "bad"), ("good", "good"))}
+    config = make_config(train=[more], test=test)
+    assert references(config, "", [tmp_path / "test.tsv"])[1] == ["bad", "good"]
+
+
 def test_probabilities_of_no_class(make_config: Any, tmp_path: Path) -> None:
     says = {"bad": 0.3, "good": 0.6, "fair": 0.1}
     more = taught(tmp_path / "more.jsonl", ("a film", says))
