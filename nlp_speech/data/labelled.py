@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
+from nlp_speech.data.probabilities import Names, probabilities_of
 from nlp_speech.data.splits import fingerprint, take_share
 from nlp_speech.data.tables import Row, read_table
 from nlp_speech.errors import UserError
-
-_ROUNDED = 0.05  # how far from 1 probabilities may be that were rounded
-
-Names = Mapping[str, str]
-"""What each value of a column of labels means."""
 
 
 class Example(NamedTuple):
@@ -83,7 +78,7 @@ def example_of(row: Row, names: Names | None, taught: bool = False) -> Example:
     """
     if not taught:
         return Example(row.cells[0], _label_of(row, names))
-    found = _probabilities_of(row, names)
+    found = probabilities_of(row, names)
     label = max(found, key=lambda name: found[name])
     return Example(row.cells[0], label, tuple(found.items()))
 
@@ -101,57 +96,6 @@ def _label_of(row: Row, names: Names | None) -> str:
             f"has: {choices}"
         )
     return names[value]
-
-
-def _probabilities_of(row: Row, names: Names | None) -> dict[str, float]:
-    """The probabilities of the classes of a row, brought to a sum of 1."""
-    try:
-        given = json.loads(row.cells[1])
-    except (ValueError, RecursionError):
-        given = None
-    if not isinstance(given, dict) or not all(map(_is_share, given.values())):
-        raise row.error(
-            f"{row.cells[1][:40]!r} is no JSON object of probabilities such as "
-            '{"bad": 0.2, "good": 0.8}; mend the row'
-        )
-    total = sum(given.values())
-    if abs(total - 1) > _ROUNDED:
-        raise row.error(f"the probabilities sum to {total:.3g}, not to 1; mend the row")
-    shares = {key.strip(): value / total for key, value in given.items()}
-    found: dict[str, float] = {}
-    for key, name in _classes_of(row, list(shares), names).items():
-        found[name] = found.get(name, 0.0) + shares[key]
-    return found
-
-
-def _classes_of(row: Row, keys: Sequence[str], names: Names | None) -> dict[str, str]:
-    """The class of each key of a row: its own name, or else what it means."""
-    if "" in keys:
-        raise row.error("a probability has no class; mend the row")
-    own = {key: key for key in keys}
-    if names is None:
-        return own
-    meant = {key: names[key] for key in keys if key in names}
-    are_names, are_labels = own.keys() <= set(names.values()), len(meant) == len(keys)
-    told = ", ".join(map(repr, keys))
-    if are_names and are_labels and meant != own:
-        raise row.error(
-            f"{told} are labels and also names of other classes in data.labels; rename "
-            "the classes there"
-        )
-    if not are_names and not are_labels:
-        choices = ", ".join(map(repr, dict.fromkeys(names.values())))
-        raise row.error(
-            f"{told} are not all names of data.labels, nor all labels; mend the row, "
-            f"or add to these names: {choices}"
-        )
-    return own if are_names else meant
-
-
-def _is_share(value: object) -> bool:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return False
-    return 0 <= value <= 1 + _ROUNDED  # which NaN is not
 
 
 def classes_of(labels: Sequence[str], names: Names | None) -> tuple[str, ...]:
