@@ -123,8 +123,8 @@ def changes(file: Path, config: Experiment) -> str:
         UserError: this version cannot read the file's config.
     """
     before, now = dict(_leaves(read_config(file))), dict(_leaves(config))
-    both = {**before, **now}
-    keys = [k for k in both if k not in before or before[k] != now.get(k)]
+    same = {k for k in before.keys() & now.keys() if before[k] == now[k]}
+    keys = [k for k in {**before, **now} if k not in same]
     more = len(keys) - _NAMED
     return ", ".join(keys[:_NAMED]) + (f" and {more} more" if more > 0 else "")
 

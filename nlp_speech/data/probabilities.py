@@ -66,10 +66,8 @@ def _meaning(row: Row, keys: Collection[str], names: Names | None) -> dict[str, 
     if names is None:
         return own
     meant = {key: names[key] for key in keys if key in names}
-    are_names, are_labels = (
-        own.keys() <= set(names.values()),
-        meant.keys() == own.keys(),
-    )
+    are_names = own.keys() <= set(names.values())
+    are_labels = len(meant) == len(own)
     told = ", ".join(map(repr, keys))
     if are_names and are_labels and meant != own:
         raise row.error(
