@@ -28,7 +28,6 @@ from nlp_speech.yaml_nodes import Dumper, Loader, construct, read_nodes
 
 Location = tuple[int | str, ...]
 E = TypeVar("E", bound=Experiment)
-_NAMED = 4  # keys in a sentence
 
 
 @dataclass(frozen=True)
@@ -113,22 +112,6 @@ def read_config(path: Path | str, overrides: Sequence[str] = ()) -> Experiment:
     return config
 
 
-def changes(file: Path, config: Experiment) -> str:
-    """The first keys in which a config is not the one in a file; empty if it is.
-
-    Keys that the program has learned since the file was written have their defaults
-    there.
-
-    Raises:
-        UserError: this version cannot read the file's config.
-    """
-    before, now = dict(_leaves(read_config(file))), dict(_leaves(config))
-    same = {k for k in before.keys() & now.keys() if before[k] == now[k]}
-    keys = [k for k in {**before, **now} if k not in same]
-    more = len(keys) - _NAMED
-    return ", ".join(keys[:_NAMED]) + (f" and {more} more" if more > 0 else "")
-
-
 def vary(config: E, values: Mapping[str, Any]) -> E:
     """The same config with other values.
 
@@ -158,17 +141,6 @@ def value_of(config: Experiment, key: str) -> Any:
     """
     holder, last = place(config.model_dump(mode="json"), key)
     return holder[last]
-
-
-def _leaves(config: Experiment) -> Iterator[tuple[str, Any]]:
-    """Every key of a config that is no section, and its value."""
-    left: list[tuple[str, Any]] = list(config.model_dump(mode="json").items())
-    while left:
-        key, value = left.pop(0)
-        if isinstance(value, dict):
-            left = [(f"{key}.{name}", v) for name, v in value.items()] + left
-        else:
-            yield key, value
 
 
 def _check_space(config: Experiment, source: _Source) -> None:

@@ -1,4 +1,4 @@
-"""What a run keeps besides checkpoints: its log, and the hashes of its data."""
+"""What a run keeps besides checkpoints: its log, its config, hashes of its data."""
 
 from __future__ import annotations
 
@@ -8,11 +8,14 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from nlp_speech.config import read_config
 from nlp_speech.data.paths import resolve
 from nlp_speech.errors import UserError
 from nlp_speech.files import sha256, write_text
+from nlp_speech.sections import Experiment
 
 _DIGESTS = "data.sha256.json"
+_NAMED = 4  # keys in a sentence
 
 
 def read_log(run: Path) -> list[dict[str, Any]]:
@@ -26,6 +29,22 @@ def read_log(run: Path) -> list[dict[str, Any]]:
         except ValueError:
             continue  # the process was killed while it wrote this
     return records
+
+
+def changed_keys(file: Path, config: Experiment) -> str:
+    """The first keys in which a config is not the one in a file; empty if it is.
+
+    Keys that the program has learned since the file was written have their defaults
+    there.
+
+    Raises:
+        UserError: this version cannot read the file's config.
+    """
+    before, now = dict(_leaves(read_config(file))), dict(_leaves(config))
+    same = {k for k in before.keys() & now.keys() if before[k] == now[k]}
+    keys = [k for k in {**before, **now} if k not in same]
+    more = len(keys) - _NAMED
+    return ", ".join(keys[:_NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
 def data_digests(config: Any) -> dict[str, str]:
@@ -79,3 +98,14 @@ def _strings(value: Any) -> Iterator[str]:
     elif isinstance(value, list | tuple):
         for item in value:
             yield from _strings(item)
+
+
+def _leaves(config: Experiment) -> Iterator[tuple[str, Any]]:
+    """Every key of a config that is no section, and its value."""
+    left: list[tuple[str, Any]] = list(config.model_dump(mode="json").items())
+    while left:
+        key, value = left.pop(0)
+        if isinstance(value, dict):
+            left = [(f"{key}.{name}", v) for name, v in value.items()] + left
+        else:
+            yield key, value

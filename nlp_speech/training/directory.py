@@ -9,9 +9,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from nlp_speech.config import changes, dump_config
+from nlp_speech.config import dump_config
 from nlp_speech.errors import UserError
 from nlp_speech.files import alone_in, write_text, writing
+from nlp_speech.run_files import changed_keys
 
 _CONFIG = "config.yaml"
 
@@ -34,7 +35,7 @@ def open_directory(config: Any, directory: Path, resume: bool) -> None:
                 f"{directory} holds a run already; go on with --resume, or give "
                 "another --output"
             )
-        if changed := changes(file, config):
+        if changed := changed_keys(file, config):
             raise UserError.at(
                 file,
                 None,

@@ -13,9 +13,10 @@ import optuna
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState
 
-from nlp_speech.config import changes, dump_config, value_of
+from nlp_speech.config import dump_config, value_of
 from nlp_speech.errors import UserError
 from nlp_speech.files import alone_in, write_text
+from nlp_speech.run_files import changed_keys
 from nlp_speech.sections import Experiment, ParameterSection, TuneSection
 from nlp_speech.tune.pruner import make_pruner
 
@@ -50,7 +51,7 @@ def opened(
 def _claim(config: Experiment, directory: Path) -> None:
     file = directory / _CONFIG
     if file.exists():
-        if changed := changes(file, config):
+        if changed := changed_keys(file, config):
             raise UserError.at(
                 file,
                 None,

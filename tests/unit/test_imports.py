@@ -49,7 +49,7 @@ ALLOWED = {
     "evaluate": LIGHT | {"runtime", "metrics"},
     "training": LIGHT | KERNEL | {"runtime", "evaluate", "run_files"},
     "export": LIGHT | {"runtime", "evaluate", "metrics", "run_files", "layers"},
-    "run_files": BOTTOM | {"data"},
+    "run_files": BOTTOM | {"config", "data"},
     "workers": {"errors"},
     "runs": LIGHT | {"export", "runtime", "weights", "run_files"},
     "tune": LIGHT | {"space", "training", "plots", "run_files"},

@@ -100,6 +100,7 @@ def test_lines_are_counted(tmp_path: Path) -> None:
         ("a.jsonl", '{"a": 1}\n', r":1: there is no column 'text'; .*'a'"),
         ("a.jsonl", '{"text": "", "label": 1}\n[1]\n', r":2: .*no object"),
         ("a.jsonl", '{"text": "a",\n', r":1: this line is not JSON"),
+        ("a.jsonl", "[" * 100_000, r":1: this line is not JSON"),
         (
             "a.tsv",
             "text\tlabel\na\n",
